@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/client_options.hpp"
+#include "cowire/clock.hpp"
+#include "cowire/detail/client_connection.hpp"
+#include "cowire/detail/completion.hpp"
+#include "cowire/detail/connect_tcp.hpp"
+#include "cowire/detail/to_executor.hpp"
+#include "cowire/protocol.hpp"
+#include "cowire/task.hpp"
+
+#include <asio/any_io_executor.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace cowire {
+
+/// Talks typed packets with one server.
+///
+///     Task<void> ask() {
+///       Client client{co_await asio::this_coro::executor, StreamProtocol{LineSerializer{}}};
+///       co_await client.connect("localhost", 9000);
+///       client.send_packet("hello");
+///       std::string answer = co_await client.recv_packet();
+///     }
+///
+/// `connect`, `recv_packet`, `next_packet` and `wait_closed` are Tasks, which throw Error; with a
+/// completion token as last argument they complete with (std::error_code, value) instead. Sending
+/// is a plain call, whose result may be awaited: see SendOperation.
+///
+/// One receive at a time, and any number of sends, which keep their order. Everything belongs to
+/// the client's executor, which must run one piece of work at a time; from other threads only
+/// send_packet may be called, while the client is connected.
+///
+/// The destructor closes gracefully in the background, while the executor runs: what is queued is
+/// sent. After close(), or a failed connect(), the client may connect again.
+template <Protocol P, class C = SteadyClock>
+class Client {
+ public:
+  using protocol_type = P;
+  using sent_packet = typename P::sent_packet;
+  using received_packet = typename P::received_packet;
+
+  /// A client that is not connected. `executor` may be an execution context too.
+  template <class ExecutorOrContext>
+  explicit Client(ExecutorOrContext&& executor, P protocol, ClientOptions options = {})
+      : executor_(detail::to_executor(executor)),
+        options_(std::move(options)),
+        context_(new ConnectionContext<P>{std::move(protocol), options_.limits, options_.logger,
+                                          {}}) {}
+
+  /// A client on a connected transport: memory, or a socket that came from elsewhere.
+  template <Transport T>
+  Client(T transport, P protocol, ClientOptions options = {})
+      : Client(transport.get_executor(), std::move(protocol), std::move(options)) {
+    adopt(std::move(transport));
+  }
+
+  Client(Client&&) noexcept = default;
+  Client& operator=(Client&& other) noexcept {
+    if (this != &other) {
+      close();
+      executor_ = std::move(other.executor_);
+      options_ = std::move(other.options_);
+      context_ = std::move(other.context_);
+      connection_ = std::move(other.connection_);
+    }
+    return *this;
+  }
+  ~Client() { close(); }
+
+  /// Connects through TCP, to the first address of the host that answers.
+  /// @throws Error connect_failed, with each address's reason; timeout; already_connected.
+  /// @cancellation Total: the client is not connected then.
+  template <class Token = AsTask>
+  auto connect(std::string host, std::uint16_t port, Token&& token = {}) {
+    return connect(std::move(host), port, options_.connect_timeout, std::forward<Token>(token));
+  }
+
+  /// The same with a time limit of its own; 0: none.
+  template <class Rep, class Period, class Token = AsTask>
+  auto connect(std::string host, std::uint16_t port, std::chrono::duration<Rep, Period> timeout,
+               Token&& token = {}) {
+    return detail::complete_task(executor_, do_connect(std::move(host), port, timeout),
+                                 std::forward<Token>(token));
+  }
+
+  /// Queues a packet. It is written when the client waits for an answer, or in the next turn of the
+  /// executor. Await the result to wait until the queue is short.
+  /// @throws Error not_connected; closed; output_limit; what broke the connection; not_sendable or
+  /// too_large, from the serializer, with nothing queued.
+  SendOperation send_packet(detail::packet_argument_t<sent_packet> packet) {
+    detail::SendChannel<sent_packet>& to = channel();
+    to.send(packet);
+    return {to, detail::OutputLevel::low};
+  }
+
+  /// Waits until the output queue is short. @throws Error not_connected
+  SendOperation drain() { return {channel(), detail::OutputLevel::low}; }
+
+  /// Waits until everything queued has been handed to the operating system.
+  /// @throws Error not_connected
+  SendOperation flush() { return {channel(), detail::OutputLevel::empty}; }
+
+  /// The next packet from the server. A packet that is a view is valid until the next receive.
+  ///
+  /// @throws Error end_of_stream if the server closed between two packets, truncated inside one;
+  /// timeout, malformed, too_large: the client may receive again; busy, not_connected, closed; and
+  /// what broke the connection.
+  /// @cancellation Total: no received byte is lost.
+  template <class Token = AsTask>
+  auto recv_packet(RecvParams params = {}, Token&& token = {}) {
+    return detail::complete_task(executor_, do_receive(connected(), params),
+                                 std::forward<Token>(token));
+  }
+
+  /// The next packet, or nothing when the server has closed between two packets: for loops.
+  ///
+  ///     while (auto packet = co_await client.next_packet()) { use(*packet); }
+  ///
+  /// @throws Error As recv_packet(), but for end_of_stream. @cancellation Total.
+  template <class Token = AsTask>
+  auto next_packet(RecvParams params = {}, Token&& token = {}) {
+    return detail::complete_task(executor_, do_next(connected(), params),
+                                 std::forward<Token>(token));
+  }
+
+  /// Says that nothing more will be sent, after what is queued: the server sees the end of the
+  /// stream, and may still answer. Sending throws errc::closed from then on. May be repeated.
+  /// @throws Error not_connected
+  void send_eof() { connected()->send_eof(); }
+
+  /// Closes gracefully: what is queued is sent first. May be repeated; see wait_closed().
+  void close() {
+    if (connection_ != nullptr) {
+      connection_->channel().close();
+    }
+  }
+
+  /// Closes at once; what is queued is lost, and the server sees a reset.
+  void abort() {
+    if (connection_ != nullptr) {
+      connection_->channel().abort();
+    }
+  }
+
+  /// Waits until the connection is closed, after close().
+  template <class Token = AsTask>
+  auto wait_closed(Token&& token = {}) {
+    return detail::complete_task(executor_, do_wait_closed(connection_),
+                                 std::forward<Token>(token));
+  }
+
+  /// Whether there is a connection that this side has not closed.
+  bool is_connected() const noexcept { return connection_ != nullptr && !connection_->is_gone(); }
+
+  /// @throws Error not_connected
+  Endpoint local_endpoint() const { return connected()->channel().local_endpoint(); }
+  /// @throws Error not_connected
+  Endpoint remote_endpoint() const { return connected()->channel().remote_endpoint(); }
+
+  /// The socket, for its options, or -1. Do not close, read or write it.
+  int native_handle() const { return connected()->channel().native_handle(); }
+
+  asio::any_io_executor executor() const { return executor_; }
+
+ private:
+  using Connected = std::shared_ptr<detail::ClientChannel<P>>;
+
+  const Connected& connected() const {
+    if (connection_ == nullptr) {
+      throw Error(errc::not_connected);
+    }
+    return connection_;
+  }
+  detail::SendChannel<sent_packet>& channel() const { return connected()->channel(); }
+
+  template <Transport T>
+  void adopt(T transport) {
+    transport.apply(options_.socket);
+    connection_ = std::make_shared<detail::ClientConnection<P, T, C>>(std::move(transport),
+                                                                      context_);
+  }
+
+  Task<void> do_connect(std::string host, std::uint16_t port, std::chrono::nanoseconds timeout) {
+    if (is_connected() || connecting_) {
+      throw Error(errc::already_connected);
+    }
+    connecting_ = true;
+    std::exception_ptr failed;
+    try {
+      adopt(co_await detail::connect_tcp<C>(executor_, std::move(host), port, timeout));
+    } catch (...) {
+      failed = std::current_exception();
+    }
+    connecting_ = false;
+    if (failed) {
+      std::rethrow_exception(failed);
+    }
+  }
+
+  static received_packet take(detail::PacketSlot<received_packet>& slot) {
+    if (slot.error) {
+      const Error error = *std::exchange(slot.error, std::nullopt);
+      throw error;
+    }
+    return *std::exchange(slot.packet, std::nullopt);
+  }
+
+  static Task<received_packet> do_receive(Connected connection, RecvParams params) {
+    const bool received = co_await connection->receive(params);
+    if (!received) {
+      throw connection->end_of_input();
+    }
+    co_return take(connection->slot());
+  }
+
+  static Task<std::optional<received_packet>> do_next(Connected connection, RecvParams params) {
+    const bool received = co_await connection->receive(params);
+    if (!received) {
+      const Error end = connection->end_of_input();
+      if (end.code() != errc::end_of_stream) {
+        throw end;
+      }
+      co_return std::nullopt;
+    }
+    co_return take(connection->slot());
+  }
+
+  static Task<void> do_wait_closed(Connected connection) {
+    if (connection != nullptr) {
+      co_await connection->wait_closed();
+    }
+  }
+
+  asio::any_io_executor executor_;
+  ClientOptions options_;
+  std::shared_ptr<ConnectionContext<P>> context_;
+  Connected connection_;
+  bool connecting_ = false;
+};
+
+template <class ExecutorOrContext, class P>
+Client(ExecutorOrContext&&, P) -> Client<P>;
+template <class ExecutorOrContext, class P>
+Client(ExecutorOrContext&&, P, ClientOptions) -> Client<P>;
+
+}  // namespace cowire

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/buffer.hpp"
+#include "cowire/clock.hpp"
+#include "cowire/detail/channel.hpp"
+#include "cowire/detail/lazy_timer.hpp"
+#include "cowire/detail/runs_here.hpp"
+#include "cowire/limits.hpp"
+#include "cowire/logger.hpp"
+#include "cowire/output_queue.hpp"
+#include "cowire/packet_reader.hpp"
+#include "cowire/protocol.hpp"
+#include "cowire/transport.hpp"
+
+#include <asio/error.hpp>
+#include <asio/post.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace cowire {
+
+/// What the connections of one server, or one client, have in common.
+template <Protocol P>
+struct ConnectionContext {
+  P protocol;
+  Limits limits;
+  Logger logger;
+  BlockPool pool;
+};
+
+/// Packets on a stream: where the message tower and the streams meet. The engine of both sides.
+///
+/// Receiving: `poll` takes the next packet out of what has arrived. When there is none,
+/// `start_receive` waits for more; then `on_received` or `on_receive_timeout` is called, and the
+/// owner polls again. Nothing is read unless the owner waits, so a slow owner slows its peer down.
+///
+/// Sending: `send` appends to one ordered queue. It is written by `flush`, which the owner calls
+/// when it suspends; a send from elsewhere on the executor schedules one.
+///
+/// Closing: `close` sends what is queued, then the end of the stream, then waits for the peer to
+/// end too (Limits::close_timeout); `abort` drops everything. `on_closed` is called once.
+///
+/// Derived from by the server's Session and by the Client. Made by std::make_shared only.
+/// Everything happens on the executor of the transport, which must not run two pieces of work at
+/// once (one thread, or a strand); send, close, abort, is_closing and id may be called from any
+/// thread.
+template <Protocol P, Transport T, class C = SteadyClock>
+  requires Clock<C, typename T::executor_type>
+class Connection : public detail::SendChannel<typename P::sent_packet> {
+ public:
+  using sent_packet = typename P::sent_packet;
+  using received_packet = typename P::received_packet;
+  using Slot = detail::PacketSlot<received_packet>;
+  using Context = ConnectionContext<P>;
+
+  Connection(T transport, std::shared_ptr<Context> context, std::uint64_t id)
+      : context_(std::move(context)),
+        transport_(std::move(transport)),
+        id_(id),
+        reader_(context_->protocol, context_->pool, context_->limits.receive_limit),
+        output_(context_->pool),
+        timer_(transport_.get_executor()),
+        idle_left_(limits().idle_timeout),
+        packet_left_(limits().frame_timeout) {}
+
+  asio::any_io_executor executor() const final { return own_executor(); }
+  Endpoint local_endpoint() const final { return transport_.local_endpoint(); }
+  Endpoint remote_endpoint() const final { return transport_.remote_endpoint(); }
+  int native_handle() final { return transport_.native_handle(); }
+  std::uint64_t id() const noexcept final { return id_; }
+  bool is_closing() const noexcept final { return closing_; }
+
+  void send(detail::packet_argument_t<sent_packet> packet) final;
+  void flush() final;
+  void close() final;
+  void abort() final;
+  bool may_go_on(detail::OutputLevel level, std::error_code& ec) const final;
+  bool reached(detail::OutputLevel level, std::error_code& ec) const final;
+
+ protected:
+  /// What there is to receive.
+  enum class Polled {
+    packet,     ///< The slot holds a packet, or the error that stands in its place.
+    nothing,    ///< Wait: start_receive().
+    turn_over,  ///< There may be more, but others come first: start_receive().
+    ended,      ///< Nothing will come any more: end_error().
+  };
+
+  /// There may be something to poll: a packet, the end, or room in the output queue.
+  virtual void on_received() = 0;
+
+  /// The time given to start_receive() is over. Nothing received is lost.
+  virtual void on_receive_timeout() = 0;
+
+  /// Everything queued has been written, after the peer made it wait.
+  virtual void on_flushed() = 0;
+
+  /// The connection is closed; nothing will be called any more.
+  virtual void on_closed() = 0;
+
+  /// Takes the next packet out of the received bytes, without I/O.
+  Polled poll(Slot& slot);
+
+  /// Waits for what poll() did not find, for `timeout` at most.
+  void start_receive(std::optional<RecvParams::duration> timeout);
+
+  /// Goes on waiting, when poll() found nothing again in on_received().
+  void continue_receive();
+
+  /// The owner waits no longer. The bytes stay.
+  void stop_receive() noexcept { waiting_ = false; }
+
+  /// Sends the end of the stream after what is queued. The peer may still send.
+  void end_output();
+
+  /// A new turn of the executor: the budgets of the last one are forgotten.
+  void begin_turn() noexcept;
+
+  /// Why there is nothing more to receive; end_of_stream if nothing went wrong.
+  /// @pre poll() said `ended`
+  Error end_error() const;
+
+  /// Whether the peer has begun a packet, or has not yet taken what is queued for it.
+  bool is_busy() const noexcept {
+    return reader_.mid_packet() || !reader_.pending().empty() || !output_.empty();
+  }
+
+  /// Whether the owner's code runs just now: see Running.
+  bool is_running() const noexcept {
+    return running_in_.load(std::memory_order_relaxed) != std::thread::id();
+  }
+  bool is_closed() const noexcept { return closed_; }
+
+  const Limits& limits() const noexcept { return context_->limits; }
+  Context& context() noexcept { return *context_; }
+  T& transport() noexcept { return transport_; }
+  std::uint64_t packets_received() const noexcept { return packets_received_; }
+
+  /// Marks the thread that runs the owner's code: sends from it are direct, and wait for the
+  /// flush that the holder of the mark owes.
+  class Running {
+   public:
+    explicit Running(Connection& connection) noexcept : connection_(&connection) {
+      connection_->running_in_ = std::this_thread::get_id();
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() { connection_->running_in_ = std::thread::id(); }
+
+   private:
+    Connection* connection_;
+  };
+
+  /// Runs `f(*this)` from the executor's queue.
+  template <class F>
+  void post(F f) {
+    asio::post(own_executor(),
+               [self = shared_self(), f = std::move(f)]() mutable { f(*self); });
+  }
+
+ private:
+  using time_point = typename C::time_point;
+  friend class detail::LazyTimer<C, typename T::executor_type>;
+
+  static constexpr time_point never = time_point::max();
+  // An idle connection gives its memory back after this time.
+  static constexpr std::chrono::seconds release_after{2};
+
+  typename T::executor_type own_executor() const {
+    return const_cast<T&>(transport_).get_executor();  // Asio's sockets have it non-const.
+  }
+  std::shared_ptr<Connection> shared_self() {
+    return std::static_pointer_cast<Connection>(this->shared_from_this());
+  }
+  bool is_running_here() const noexcept {
+    return running_in_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
+  bool in_own_thread() const noexcept {
+    return is_running_here() || detail::runs_here(own_executor());
+  }
+  std::string peer_name() const { return to_string(remote_endpoint()); }
+  time_point after(std::chrono::nanoseconds time, time_point now) const noexcept {
+    return time.count() > 0 ? now + time : never;
+  }
+
+  // Receiving.
+  void notify();
+  void start_read();
+  void on_read(std::error_code ec, std::size_t n);
+  void release_memory();
+  void on_timer();
+  void on_wait_timeout(time_point now);
+  void set_timer();
+  void end_input(Error error);
+
+  // Sending.
+  void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet);
+  void check_sendable() const;
+  void queued_more(std::size_t n);
+  void set_send_error(std::error_code& ec) const noexcept;
+  void on_wait() final;
+  void start_write();
+  void on_written(std::error_code ec, std::size_t n);
+  void fail(Error error);
+
+  // Closing.
+  void continue_end();
+  void continue_close();
+  void start_discarding();
+  void finish_close();
+
+  std::shared_ptr<Context> context_;
+  T transport_;
+  std::uint64_t id_;
+  PacketReader<P> reader_;
+  OutputQueue output_;
+  Block scrap_;  // Where the bytes go that arrive after a close.
+  detail::LazyTimer<C, typename T::executor_type> timer_;
+
+  time_point wait_deadline_ = never;    // of the owner's wait
+  time_point idle_deadline_ = never;    // for the first byte of a packet
+  time_point packet_deadline_ = never;  // for the rest of it
+  time_point send_deadline_ = never;    // for the peer to take a byte
+  time_point release_at_ = never;       // give memory back
+  time_point close_deadline_ = never;   // for the peer's end, after ours
+  std::chrono::nanoseconds idle_left_;    // of the limits, for the next wait: the clock stands
+  std::chrono::nanoseconds packet_left_;  // still while the owner works
+
+  std::optional<Error> input_end_;  // The peer's end, or what broke the input.
+  std::optional<Error> failure_;    // What broke the connection.
+  std::uint64_t packets_received_ = 0;
+  std::size_t packets_this_turn_ = 0;
+  std::size_t bytes_this_turn_ = 0;
+  std::atomic<std::thread::id> running_in_{};
+  std::atomic<bool> closing_ = false;
+  bool waiting_ = false;
+  bool reading_ = false;
+  bool releasing_ = false;
+  bool stalled_ = false;  // the wait is for room in the output queue
+  bool flush_scheduled_ = false;
+  bool ending_ = false;  // end_output() was called
+  bool end_sent_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace cowire
+
+#include "cowire/impl/connection.hpp"

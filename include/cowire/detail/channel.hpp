@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/detail/generator_promise.hpp"
+#include "cowire/detail/pending_handler.hpp"
+#include "cowire/transport.hpp"
+
+#include <asio/any_io_executor.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/async_result.hpp>
+#include <asio/post.hpp>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace cowire::detail {
+
+// How far the output queue of a connection must have gone down.
+enum class OutputLevel { low, empty };
+
+// Somebody who waits for an output queue: a node of the queue's list. Leaves the list by itself.
+class OutputWaiter {
+ public:
+  OutputWaiter() = default;
+  OutputWaiter(const OutputWaiter&) = delete;
+  OutputWaiter& operator=(const OutputWaiter&) = delete;
+
+  // The wait is over. Called once, after the waiter has left the list; must not resume anything
+  // inside the call.
+  virtual void wake(std::error_code ec) = 0;
+
+ protected:
+  ~OutputWaiter() { leave(); }
+
+ private:
+  friend class Channel;
+
+  void leave() noexcept {
+    if (link_ != nullptr) {
+      *link_ = next_;
+      if (next_ != nullptr) {
+        next_->link_ = link_;
+      }
+      link_ = nullptr;
+      next_ = nullptr;
+    }
+  }
+
+  OutputLevel level_ = OutputLevel::low;
+  OutputWaiter** link_ = nullptr;  // what points to this node
+  OutputWaiter* next_ = nullptr;
+};
+
+// A connection without its types of packets and transport: what a Peer and the operations need.
+class Channel : public std::enable_shared_from_this<Channel> {
+ public:
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  virtual ~Channel() = default;
+
+  virtual asio::any_io_executor executor() const = 0;
+  virtual Endpoint local_endpoint() const = 0;
+  virtual Endpoint remote_endpoint() const = 0;
+  virtual int native_handle() = 0;
+  virtual std::uint64_t id() const noexcept = 0;
+  virtual bool is_closing() const noexcept = 0;
+  virtual void close() = 0;
+  virtual void abort() = 0;
+
+  // Writes what the transport takes at once.
+  virtual void flush() = 0;
+
+  // Whether a sender need not wait at all; sets ec if the connection can send no more.
+  virtual bool may_go_on(OutputLevel level, std::error_code& ec) const = 0;
+
+  // Whether somebody who waits need wait no longer; sets ec likewise.
+  virtual bool reached(OutputLevel level, std::error_code& ec) const = 0;
+
+  // Lets the waiter be woken when the level is reached or the connection fails.
+  void wait(OutputWaiter& waiter, OutputLevel level) {
+    waiter.level_ = level;
+    OutputWaiter** link = &waiters_;  // To the end: first come, first woken.
+    while (*link != nullptr) {
+      link = &(*link)->next_;
+    }
+    *link = &waiter;
+    waiter.link_ = link;
+    on_wait();
+  }
+
+  static void cancel(OutputWaiter& waiter) {
+    if (waiter.link_ != nullptr) {
+      waiter.leave();
+      waiter.wake(asio::error::operation_aborted);
+    }
+  }
+
+ protected:
+  Channel() = default;
+
+  // Somebody waits now: sees to it that wake_waiters() is called in time.
+  virtual void on_wait() = 0;
+
+  // Wakes those whose level is reached; all, with the error, if the connection failed.
+  void wake_waiters() {
+    OutputWaiter* waiter = waiters_;
+    while (waiter != nullptr) {
+      OutputWaiter* next = waiter->next_;
+      std::error_code ec;
+      if (reached(waiter->level_, ec) || ec) {
+        waiter->leave();
+        waiter->wake(ec);
+      }
+      waiter = next;
+    }
+  }
+  bool has_waiters() const noexcept { return waiters_ != nullptr; }
+
+ private:
+  OutputWaiter* waiters_ = nullptr;
+};
+
+// What a function that only reads a packet takes: a view where the packet has one.
+template <class Packet>
+struct PacketArgument {
+  using type = const Packet&;
+};
+template <>
+struct PacketArgument<std::string> {
+  using type = std::string_view;
+};
+template <>
+struct PacketArgument<std::string_view> {
+  using type = std::string_view;
+};
+template <>
+struct PacketArgument<std::vector<std::byte>> {
+  using type = Bytes;
+};
+template <class Packet>
+using packet_argument_t = typename PacketArgument<Packet>::type;
+
+// A channel that packets of a known type can be sent on.
+template <class Sent>
+class SendChannel : public Channel {
+ public:
+  virtual void send(packet_argument_t<Sent> packet) = 0;
+};
+
+// Waits for an output queue inside a generator, without an allocation.
+class OutputAwaiter final : OutputWaiter {
+ public:
+  OutputAwaiter(Channel& channel, OutputLevel level, GeneratorHost& host) noexcept
+      : channel_(&channel), host_(&host), level_(level) {}
+
+  bool await_ready() { return channel_->may_go_on(level_, ec_) || ec_; }
+
+  void await_suspend(std::coroutine_handle<>) {
+    ticket_ = host_->begin_await();
+    const asio::cancellation_slot slot = host_->cancellation_slot();
+    if (slot.is_connected()) {
+      slot_ = slot;
+      slot_.assign([this](asio::cancellation_type) { Channel::cancel(*this); });
+    }
+    channel_->wait(*this, level_);
+  }
+
+  void await_resume() {
+    slot_.clear();
+    throw_if_failed(*host_, ec_);
+  }
+
+  ~OutputAwaiter() { slot_.clear(); }
+
+ private:
+  void wake(std::error_code ec) override {
+    ec_ = ec;
+    asio::post(host_->host_executor(), [host = host_->shared_host(), ticket = ticket_] {
+      if (host->is_current(ticket)) {
+        host->end_await();
+        host->resume_generator();
+      }
+    });
+  }
+
+  Channel* channel_;
+  GeneratorHost* host_;
+  OutputLevel level_;
+  std::uint64_t ticket_ = 0;
+  std::error_code ec_;
+  asio::cancellation_slot slot_;
+};
+
+// Waits for an output queue on behalf of a completion handler.
+class OutputHandler final : OutputWaiter, public std::enable_shared_from_this<OutputHandler> {
+ public:
+  template <class Handler>
+  static void start(std::shared_ptr<Channel> channel, OutputLevel level, Handler handler) {
+    auto self = std::make_shared<OutputHandler>();
+    const auto slot = asio::get_associated_cancellation_slot(handler);
+    self->handler_ =
+        PendingHandler<std::error_code>(std::move(handler), channel->executor());
+    std::error_code ec;
+    if (channel->may_go_on(level, ec) || ec) {
+      self->handler_.complete(ec);
+      return;
+    }
+    if (slot.is_connected()) {
+      auto assignable = slot;
+      assignable.assign([weak = std::weak_ptr(self)](asio::cancellation_type) {
+        if (auto alive = weak.lock()) {
+          Channel::cancel(*alive);
+        }
+      });
+    }
+    self->channel_ = channel;
+    self->self_ = self;
+    channel->wait(*self, level);
+  }
+
+ private:
+  void wake(std::error_code ec) override {
+    const auto keep = std::move(self_);
+    handler_.complete(ec);
+  }
+
+  PendingHandler<std::error_code> handler_;
+  std::shared_ptr<Channel> channel_;
+  std::shared_ptr<OutputHandler> self_;  // Alive while it waits.
+};
+
+}  // namespace cowire::detail
+
+namespace cowire {
+
+/// What send_packet(), drain() and flush() return: something to wait for, or to drop.
+///
+///     client.send_packet(packet);                                // done: it is queued
+///     co_await client.send_packet(packet);                       // in a Generator
+///     co_await client.send_packet(packet)(asio::use_awaitable);  // in a Task, any Asio
+///     co_await client.send_packet(packet);                       // in a Task, Asio 1.24 or newer
+///     client.flush()(asio::use_future).get();                    // any completion token
+///
+/// Holds no packet. Completes with a std::error_code; awaited, failures throw.
+/// @cancellation Total: only the waiting ends, what is queued is sent.
+/// @lifetime To be awaited at once, while the peer or client it came from exists.
+class SendOperation {
+ public:
+  SendOperation(detail::Channel& channel, detail::OutputLevel level) noexcept
+      : channel_(&channel), level_(level) {}
+
+  /// Starts to wait, with any completion token for `void(std::error_code)`.
+  template <class Token>
+  auto operator()(Token&& token) const {
+    return asio::async_initiate<Token, void(std::error_code)>(
+        [](auto handler, detail::Channel* channel, detail::OutputLevel level) {
+          detail::OutputHandler::start(channel->shared_from_this(), level, std::move(handler));
+        },
+        token, channel_, level_);
+  }
+
+  /// How a Generator awaits it.
+  detail::OutputAwaiter awaiter(detail::GeneratorHost& host) const noexcept {
+    return {*channel_, level_, host};
+  }
+
+ private:
+  detail::Channel* channel_;
+  detail::OutputLevel level_;
+};
+
+}  // namespace cowire

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/connection.hpp"
+#include "cowire/detail/event.hpp"
+#include "cowire/task.hpp"
+
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/async_result.hpp>
+#include <asio/error.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace cowire::detail {
+
+// The connection of a client, without the type of its transport.
+template <Protocol P>
+class ClientChannel {
+ public:
+  using Request = typename P::received_packet;
+
+  virtual ~ClientChannel() = default;
+
+  virtual SendChannel<typename P::sent_packet>& channel() noexcept = 0;
+
+  // Waits for the next packet: it, or its error, is in the slot then; false at the end of the
+  // stream. Throws Error timeout, busy, invalid_argument; operation_aborted when cancelled.
+  virtual Task<bool> receive(RecvParams params) = 0;
+  virtual PacketSlot<Request>& slot() noexcept = 0;
+
+  // Why receive() found the end.
+  virtual Error end_of_input() const = 0;
+
+  virtual void send_eof() = 0;
+  virtual Task<void> wait_closed() = 0;
+  virtual bool is_gone() const noexcept = 0;
+};
+
+template <Protocol P, Transport T, class C>
+class ClientConnection final : public Connection<P, T, C>, public ClientChannel<P> {
+  using Base = Connection<P, T, C>;
+  using typename Base::Polled;
+
+ public:
+  ClientConnection(T transport, std::shared_ptr<ConnectionContext<P>> context)
+      : Base(std::move(transport), std::move(context), 1), closed_event_(this->executor()) {}
+
+  SendChannel<typename P::sent_packet>& channel() noexcept override { return *this; }
+  PacketSlot<typename P::received_packet>& slot() noexcept override { return slot_; }
+  Error end_of_input() const override { return this->end_error(); }
+  void send_eof() override { this->end_output(); }
+  bool is_gone() const noexcept override { return this->is_closing(); }
+
+  Task<bool> receive(RecvParams params) override {
+    const auto self = std::static_pointer_cast<ClientConnection>(this->shared_from_this());
+    const auto timeout = params.timeout();
+    if (receiver_) {
+      throw Error(errc::busy);
+    }
+    if (slot_.packet || slot_.error) {  // Of a receive that was cancelled too late.
+      co_return true;
+    }
+    this->flush();
+    this->begin_turn();
+    polled_ = this->poll(slot_);
+    if (polled_ == Polled::nothing) {
+      co_await wait(timeout);
+    }
+    co_return polled_ == Polled::packet;
+  }
+
+  Task<void> wait_closed() override {
+    const auto self = this->shared_from_this();
+    while (!this->is_closed()) {
+      co_await closed_event_.wait();
+    }
+  }
+
+ private:
+  Task<void> wait(std::optional<RecvParams::duration> timeout) {
+    std::error_code failed;
+    auto token = asio::redirect_error(asio::use_awaitable, failed);
+    co_await asio::async_initiate<decltype(token), void(std::error_code)>(
+        [](auto handler, ClientConnection* self, std::optional<RecvParams::duration> limit) {
+          self->start_wait(std::move(handler), limit);
+        },
+        token, this, timeout);
+    if (failed == errc::timeout) {
+      ErrorContext context;
+      context.detail = "no packet came within the time limit";
+      throw Error(errc::timeout, std::move(context)).with_peer(to_string(this->remote_endpoint()));
+    }
+    if (failed) {
+      throw Error(failed);
+    }
+  }
+
+  template <class Handler>
+  void start_wait(Handler handler, std::optional<RecvParams::duration> timeout) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    receiver_ = PendingHandler<std::error_code>(std::move(handler), this->executor());
+    if (slot.is_connected()) {
+      slot.assign([weak = this->weak_from_this(), this](asio::cancellation_type) {
+        if (const auto alive = weak.lock()) {
+          finish_wait(asio::error::operation_aborted);
+        }
+      });
+    }
+    this->start_receive(timeout);
+  }
+
+  void finish_wait(std::error_code ec) {
+    this->stop_receive();
+    if (receiver_) {
+      std::exchange(receiver_, {}).complete(ec);
+    }
+  }
+
+  void on_received() override {
+    polled_ = this->poll(slot_);
+    if (polled_ == Polled::packet || polled_ == Polled::ended) {
+      finish_wait({});
+    } else {
+      this->continue_receive();
+    }
+  }
+  void on_receive_timeout() override { finish_wait(errc::timeout); }
+  void on_flushed() override {}
+  void on_closed() override {
+    polled_ = Polled::ended;
+    finish_wait({});
+    closed_event_.notify();
+  }
+
+  PacketSlot<typename P::received_packet> slot_;
+  Polled polled_ = Polled::nothing;
+  PendingHandler<std::error_code> receiver_;
+  Event closed_event_;
+};
+
+}  // namespace cowire::detail

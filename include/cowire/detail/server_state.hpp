@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/detail/accept_errors.hpp"
+#include "cowire/detail/event.hpp"
+#include "cowire/detail/session.hpp"
+#include "cowire/server_options.hpp"
+#include "cowire/transports/tcp.hpp"
+
+#include <asio/any_io_executor.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/error.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace cowire::detail {
+
+template <Protocol P, class H, class C>
+class ServerState;
+
+// A listener of any transport, and the sessions that come of it.
+template <Protocol P, class H, class C>
+class ListenerSlot {
+ public:
+  explicit ListenerSlot(const Endpoint& endpoint) : endpoint_(endpoint) {}
+  virtual ~ListenerSlot() = default;
+
+  const Endpoint& endpoint() const noexcept { return endpoint_; }
+
+  // Accepts one connection and starts its session.
+  virtual Task<void> accept_one(ServerState<P, H, C>& server) = 0;
+  virtual bool is_open() const = 0;
+  virtual void cancel() = 0;
+  virtual void close() = 0;
+
+ private:
+  Endpoint endpoint_;
+};
+
+// What a Server is a handle of. Its tasks keep it alive.
+//
+//     idle -> starting -> serving -> stopping -> idle
+template <Protocol P, class H, class C>
+class ServerState final : public SessionOwner<P, H>,
+                          public ServerControl,
+                          public std::enable_shared_from_this<ServerState<P, H, C>> {
+  using Self = std::shared_ptr<ServerState>;
+  using Slot = ListenerSlot<P, H, C>;
+  using Timer = typename C::template Timer<asio::any_io_executor>;
+  using time_point = typename C::time_point;
+
+ public:
+  ServerState(const asio::any_io_executor& executor, P rules, H given, ServerOptions options)
+      : SessionOwner<P, H>(std::move(rules), options.limits, std::move(options.logger),
+                           std::move(given)),
+        executor_(executor),
+        options_(std::move(options)),
+        changed_(executor) {
+    this->log_connections = options_.log_connections;
+    if (options_.max_connections == 0) {
+      options_.max_connections = default_max_connections();
+    }
+  }
+
+  TcpListenOptions tcp_options() const noexcept {
+    return {options_.backlog, options_.reuse_port};
+  }
+  const ServerOptions& options() const noexcept { return options_; }
+
+  template <class L>
+  void add_listener(L listener);
+
+  bool is_serving() const noexcept { return phase_ == Phase::serving && is_listening(); }
+  bool is_listening() const noexcept {
+    return std::any_of(listeners_.begin(), listeners_.end(),
+                       [](const auto& listener) { return listener->is_open(); });
+  }
+  std::vector<Endpoint> local_endpoints() const override;
+  std::size_t connections() const noexcept override { return sessions_.size(); }
+
+  void stop_listening() override;
+  void request_shutdown(std::chrono::nanoseconds deadline) override;
+  void close() {
+    stop_listening();
+    request_shutdown({});
+  }
+
+  // The Server is gone: ends everything that can be ended without running.
+  void abandon();
+
+  void background_failed(std::exception_ptr error) override;
+
+  static Task<void> start(Self self);
+  static Task<void> serve_forever(Self self);
+  static Task<void> shutdown(Self self, std::chrono::nanoseconds deadline);
+  static Task<void> wait_stopped(Self self);
+
+  // Makes a session of an accepted connection.
+  template <class T>
+  void accepted(T transport) {
+    transport.apply(options_.socket);
+    const std::uint64_t id = ++last_id_;
+    auto session = std::make_shared<Session<P, H, T, C>>(
+        std::move(transport), this->shared_from_this(), id);
+    sessions_.emplace(session.get(), session);
+    session->start();
+  }
+
+  void session_ended(SessionBase& session) override {
+    sessions_.erase(&session);
+    changed_.notify();
+  }
+
+ private:
+  enum class Phase { idle, starting, serving, stopping };
+
+  void check_startable() const;
+  void begin_accepting(const Self& self);
+  Task<void> run_service_init();
+  static Task<void> accept_loop(Self self, Slot& listener);
+  Task<void> wait_for_room();
+
+  // Waits for the end of the service and brings it about. Runs from start to stop.
+  static Task<void> supervise(Self self);
+  static Task<void> stop(Self self);
+  Task<void> stop_accepting();
+  Task<void> end_sessions();
+  Task<void> end_service();
+
+  // Waits until the condition holds or the time has come, whichever is first.
+  template <class Condition>
+  Task<void> wait_until(std::optional<time_point> until, Condition condition);
+  void for_each_session(void (SessionBase::*action)());
+  bool was_cancelled(const std::exception_ptr& error) const;
+  void log(LogLevel level, std::string_view message, std::exception_ptr error = nullptr) const;
+
+  // Whether there is nothing left to serve.
+  bool is_done() const noexcept {
+    return stop_at_.has_value() || (!is_listening() && sessions_.empty());
+  }
+
+  asio::any_io_executor executor_;
+  ServerOptions options_;
+  std::vector<std::unique_ptr<Slot>> listeners_;
+  std::unordered_map<SessionBase*, std::shared_ptr<SessionBase>> sessions_;
+  std::uint64_t last_id_ = 0;
+  Event changed_;  // A session ended, or something was asked for.
+  std::optional<Service> service_;
+  std::optional<TaskGroup> acceptors_;
+  asio::cancellation_signal init_cancel_;
+  std::optional<time_point> stop_at_;  // Asked to stop; from then on by force.
+  std::exception_ptr failure_;         // What ended the service.
+  Phase phase_ = Phase::idle;
+  bool is_awaited_ = false;  // by serve_forever
+};
+
+}  // namespace cowire::detail
+
+#include "cowire/impl/server_state.hpp"

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/connection.hpp"
+#include "cowire/handler.hpp"
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/co_spawn.hpp>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace cowire::detail {
+
+// One connection of a server, as the server sees it.
+class SessionBase {
+ public:
+  virtual ~SessionBase() = default;
+
+  // Ends the session as soon as it is idle: between two packets, everything sent.
+  virtual void drain() = 0;
+
+  // Ends the session now: its handler finds errc::cancelled where it waits.
+  virtual void cancel() = 0;
+
+  // Ends the session without asking its handler.
+  virtual void kill() = 0;
+};
+
+// What the sessions of a server share and call.
+template <Protocol P, class H>
+struct SessionOwner : ConnectionContext<P> {
+  SessionOwner(P rules, const Limits& bounds, Logger log, H given)
+      : ConnectionContext<P>{std::move(rules), bounds, std::move(log), {}},
+        handler(std::move(given)) {}
+  virtual ~SessionOwner() = default;
+
+  // The session is over; it is forgotten.
+  virtual void session_ended(SessionBase& session) = 0;
+
+  H handler;
+  bool log_connections = true;
+};
+
+// The life of one peer: its hooks, its generators, its end. Driven by the events of the connection.
+//
+//     opening   on_connection runs
+//     serving   a generator of handle runs, or waits at a yield, or at an operation
+//     ending    on_disconnection runs
+//     closing   what is queued is sent, then the connection is closed
+template <Protocol P, class H, Transport T, class C>
+class Session final : public Connection<P, T, C>,
+                      public RequestSource<typename P::received_packet>,
+                      public SessionBase {
+  using Base = Connection<P, T, C>;
+  using Request = typename P::received_packet;
+  using Slot = PacketSlot<Request>;
+  using typename Base::Polled;
+
+ public:
+  Session(T transport, std::shared_ptr<SessionOwner<P, H>> owner, std::uint64_t id)
+      : Base(std::move(transport), owner, id),
+        owner_(std::move(owner)),
+        peer_(make_peer<typename P::sent_packet>(*this)) {}
+
+  void start() {
+    log(owner_->log_connections ? LogLevel::info : LogLevel::debug, "Accepted new connection");
+    if constexpr (!HasOnConnection<H, P>) {
+      begin_serving();
+    } else {
+      run_hook([this] { return owner_->handler.on_connection(peer_); },
+               [this](std::exception_ptr error) { opened(error); });
+    }
+  }
+
+  void drain() override {
+    draining_ = true;
+    if (slot_ != nullptr && !this->is_busy()) {
+      cancel();
+    }
+  }
+
+  void cancel() override {
+    if (phase_ == Phase::closing || this->is_cancelled()) {
+      return;
+    }
+    this->cancel_await();
+    if (slot_ != nullptr) {  // The handler waits at a yield.
+      this->stop_receive();
+      answer(Error(errc::cancelled));
+    }
+    hook_cancel_.emit(asio::cancellation_type::terminal);
+  }
+
+  void kill() override {
+    const auto keep = this->shared_from_this();
+    if (this->is_running()) {  // Asked for by the handler itself: not under its feet.
+      this->post([](Base& self) { static_cast<Session&>(self).kill(); });
+      return;
+    }
+    destroy_generator();
+    phase_ = Phase::closing;
+    this->abort();
+    end();
+  }
+
+ private:
+  enum class Phase { opening, serving, ending, closing };
+
+  // GeneratorHost and RequestSource: what the generator asks for.
+
+  asio::any_io_executor host_executor() const override { return this->executor(); }
+  std::shared_ptr<GeneratorHost> shared_host() override {
+    return std::static_pointer_cast<Session>(this->shared_from_this());
+  }
+  void resume_generator() override { step(); }
+
+  bool poll_request(const RecvParams& params, Slot& slot) override {
+    try {
+      timeout_ = params.timeout();
+    } catch (const Error& error) {
+      slot.error.emplace(error);
+      return true;
+    }
+    if (this->is_cancelled()) {
+      polled_ = Polled::ended;
+      if (!std::exchange(cancel_told_, true)) {
+        slot.error.emplace(errc::cancelled);
+        return true;
+      }
+      return false;
+    }
+    polled_ = this->poll(slot);
+    return polled_ == Polled::packet;
+  }
+
+  void wait_for_request(const RecvParams&, Slot& slot) override { slot_ = &slot; }
+
+  // Connection: what happens to the peer.
+
+  void on_received() override {
+    polled_ = this->poll(*slot_);
+    if (polled_ == Polled::packet) {
+      this->stop_receive();
+      slot_ = nullptr;
+      step();
+    } else if (polled_ == Polled::ended) {
+      this->stop_receive();
+      end_generator();
+    } else {
+      this->continue_receive();
+      cancel_if_drained();
+    }
+  }
+
+  void on_receive_timeout() override {
+    ErrorContext context;
+    context.detail = "no packet came within the time limit of the yield";
+    context.peer = peer_name();
+    answer(Error(errc::timeout, std::move(context)));
+  }
+
+  void on_flushed() override { cancel_if_drained(); }
+
+  void on_closed() override {
+    if (phase_ == Phase::closing) {
+      end();
+    }
+  }
+
+  // Fills the slot of the yield that the handler waits at, and resumes it.
+  void answer(Error error) {
+    cancel_told_ = cancel_told_ || error.code() == errc::cancelled;
+    slot_->error.emplace(std::move(error));
+    slot_ = nullptr;
+    step();
+  }
+
+  // Runs generators until one waits. The caller keeps the session alive.
+  void step() {
+    do {
+      const typename Base::Running running(*this);
+      generator_.resume();
+    } while (generator_.done() && next_generator());
+    this->flush();
+    if (slot_ != nullptr) {
+      wait_at_yield();
+    }
+  }
+
+  void wait_at_yield() {
+    if (polled_ == Polled::ended) {
+      end_generator();
+    } else {
+      this->start_receive(timeout_);
+      cancel_if_drained();
+    }
+  }
+
+  void cancel_if_drained() {
+    if (draining_ && slot_ != nullptr && !this->is_busy()) {
+      this->post([](Base& self) { static_cast<Session&>(self).drain(); });
+    }
+  }
+
+  // The generator has ended: makes the next one. False if there is none.
+  bool next_generator() {
+    const std::exception_ptr error = generator_.error();
+    const bool has_yielded = generator_.has_yielded();
+    generator_.reset();
+    if (phase_ == Phase::opening) {
+      opened(error);
+      return false;
+    }
+    if (error) {
+      handler_failed(error);
+      return false;
+    }
+    if (!has_yielded) {  // It refuses the peer, and would do so for ever.
+      log(LogLevel::debug, "the handler returned before its first yield: connection closed");
+      this->flush();
+      this->abort();
+    }
+    if (!has_yielded || this->is_closing() || this->is_cancelled()) {
+      finish_serving();
+      return false;
+    }
+    return make_generator();
+  }
+
+  // Calls handle for a new generator.
+  bool make_generator() {
+    try {
+      const typename Base::Running running(*this);
+      adopt(call_handle<P>(owner_->handler, peer_));
+      return true;
+    } catch (...) {
+      handler_failed(std::current_exception());
+      return false;
+    }
+  }
+
+  void adopt(Generator<Request> generator) {
+    if (!generator) {
+      throw std::logic_error("the handler returned an empty Generator: it must be a coroutine");
+    }
+    generator_ = std::move(generator);
+    generator_.source(*this);
+  }
+
+  void opened(const std::exception_ptr& error) {
+    if (error) {
+      report(error);
+      forced_ = !is_cancellation(error);
+      close_connection();  // on_disconnection is for those who came in.
+    } else if (this->is_closing() || this->is_cancelled()) {
+      finish_serving();
+    } else {
+      begin_serving();
+    }
+  }
+
+  void begin_serving() {
+    phase_ = Phase::serving;
+    if (make_generator()) {
+      step();
+    }
+  }
+
+  void handler_failed(const std::exception_ptr& error) {
+    report(error);
+    forced_ = !is_cancellation(error);
+    finish_serving();
+  }
+
+  // The peer has gone, or was closed, while the generator waits at its yield.
+  void end_generator() {
+    const bool was_opening = phase_ == Phase::opening;
+    if (!this->is_cancelled()) {
+      log_end(this->end_error());
+    }
+    destroy_generator();
+    if (was_opening) {
+      close_connection();
+    } else {
+      finish_serving();
+    }
+  }
+
+  void destroy_generator() {
+    slot_ = nullptr;
+    this->end_await();
+    const typename Base::Running running(*this);
+    generator_.reset();
+  }
+
+  void finish_serving() {
+    phase_ = Phase::ending;
+    if constexpr (!HasOnDisconnection<H, P>) {
+      close_connection();
+    } else {
+      run_hook([this] { return owner_->handler.on_disconnection(peer_); },
+               [this](std::exception_ptr error) {
+                 if (error) {
+                   report_farewell(error);
+                 }
+                 close_connection();
+               });
+    }
+  }
+
+  void close_connection() {
+    if (phase_ == Phase::closing) {
+      return;
+    }
+    phase_ = Phase::closing;
+    this->flush();
+    if (forced_ && !this->is_closing()) {
+      this->abort();
+    } else {
+      this->close();
+    }
+    if (this->is_closed()) {
+      end();
+    }
+  }
+
+  void end() {
+    if (std::exchange(ended_, true)) {
+      return;
+    }
+    log(owner_->log_connections ? LogLevel::info : LogLevel::debug, "disconnected");
+    owner_->session_ended(*this);
+  }
+
+  // Runs a hook of any allowed form and then `done(error)`.
+  template <class Hook, class Done>
+  void run_hook(Hook hook, Done done) {
+    using Result = decltype(hook());
+    std::exception_ptr error;
+    try {
+      const typename Base::Running running(*this);
+      if constexpr (std::is_void_v<Result>) {
+        hook();
+      } else if constexpr (is_task<Result>) {
+        asio::co_spawn(this->executor(), hook(),
+                       asio::bind_cancellation_slot(
+                           hook_cancel_.slot(),
+                           [self = this->shared_from_this(), this,
+                            done](std::exception_ptr failed) {
+                             if (phase_ != Phase::closing) {
+                               done(failed);
+                             }
+                           }));
+        return;
+      } else {
+        adopt(hook());
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    this->flush();
+    if (!std::is_void_v<Result> && !error) {
+      step();
+    } else {
+      done(error);
+    }
+  }
+
+  // Logging.
+
+  std::string peer_name() const { return to_string(this->remote_endpoint()); }
+
+  void log(LogLevel level, std::string_view message, std::exception_ptr error = nullptr) const {
+    const Logger& logger = owner_->logger;
+    if (!logger.enabled(level)) {
+      return;
+    }
+    const std::string peer = peer_name();
+    LogRecord record;
+    record.level = level;
+    record.message = message;
+    record.peer = peer;
+    record.connection_id = this->id();
+    record.packet_number = this->packets_received();
+    record.error = std::move(error);
+    logger.log(record);
+  }
+
+  static std::error_code code_of(const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::system_error& failed) {
+      return failed.code();
+    } catch (...) {
+      return {};
+    }
+  }
+
+  bool is_cancellation(const std::exception_ptr& error) const {
+    return this->is_cancelled() && code_of(error) == std::errc::operation_canceled;
+  }
+
+  // An exception left the handler: a mistake, unless it only says that the peer has gone.
+  void report(const std::exception_ptr& error) const {
+    const std::error_code code = code_of(error);
+    if (code == errc::closed) {
+      log(LogLevel::warning, "There have been attempts to do operation on closed client", error);
+    } else if (code == condition::disconnected || is_cancellation(error)) {
+      log(LogLevel::debug, "the handler was ended by", error);
+    } else {
+      log(LogLevel::error, "Exception occurred during processing of request", error);
+    }
+  }
+
+  void report_farewell(const std::exception_ptr& error) const {
+    if (code_of(error) == condition::disconnected) {
+      log(LogLevel::warning, "Connection error raised in on_disconnection()", error);
+    } else {
+      report(error);
+    }
+  }
+
+  // Why the peer's input ended, if that is worth a line.
+  void log_end(const Error& error) const {
+    const std::error_code code = error.code();
+    if (code == errc::end_of_stream || code == errc::closed) {
+      return;
+    }
+    const bool expected = code == condition::disconnected;
+    log(expected ? LogLevel::debug : LogLevel::warning, "connection ended",
+        std::make_exception_ptr(error));
+  }
+
+  std::shared_ptr<SessionOwner<P, H>> owner_;
+  Peer<typename P::sent_packet> peer_;
+  Generator<Request> generator_;
+  Slot* slot_ = nullptr;  // Of the yield that the generator waits at.
+  std::optional<RecvParams::duration> timeout_;
+  asio::cancellation_signal hook_cancel_;
+  Phase phase_ = Phase::opening;
+  Polled polled_ = Polled::nothing;
+  bool draining_ = false;
+  bool cancel_told_ = false;
+  bool forced_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace cowire::detail

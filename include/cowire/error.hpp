@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/bytes.hpp"
+
+#include <array>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace cowire {
+
+/// What went wrong. Each value has one message, which ends with what to do about it.
+///
+/// The table `detail::errc_table` below holds the texts. Failures of the operating system keep
+/// their own codes (`asio::error::connection_reset`, ...).
+enum class errc {
+  end_of_stream = 1,  ///< The peer ended the stream between two packets.
+  truncated,          ///< The stream ended inside a packet.
+  timeout,            ///< A time limit passed.
+  cancelled,          ///< The operation was cancelled, usually by a shutdown.
+  closed,             ///< This side closed the connection.
+  too_large,          ///< A packet, received or sent, is over its limit.
+  malformed,          ///< The received bytes are not a packet of the protocol.
+  not_sendable,       ///< The packet cannot be written in this format.
+  output_limit,       ///< The peer does not read and the output queue is full.
+  serializer_failed,  ///< A serializer or converter threw something other than an Error.
+  busy,               ///< An operation of this kind is already under way.
+  not_connected,      ///< The client has no connection.
+  already_connected,  ///< The client has a connection already.
+  connect_failed,     ///< No address of the host could be connected.
+  listen_failed,      ///< An address could not be listened on.
+  already_serving,    ///< The server is being served already.
+  server_closed,      ///< The server was closed for good.
+  invalid_argument,   ///< An argument is outside its range.
+};
+
+/// Questions that one asks of an error code, whoever made it: `code == condition::usable`.
+enum class condition {
+  disconnected = 1,  ///< The connection is over: ended, cut, reset or closed, by either side.
+  bad_peer,          ///< The peer sent what the protocol does not allow.
+  usable,            ///< The connection lives on: go on receiving.
+};
+
+namespace detail {
+
+struct ErrcText {
+  errc code;
+  std::string_view summary;
+  std::string_view remedy;
+};
+
+inline constexpr std::array errc_table{
+    ErrcText{errc::end_of_stream, "the peer ended the stream",
+             "nothing is wrong, there is nothing more to receive"},
+    ErrcText{errc::truncated, "the stream ended inside a packet",
+             "treat the last packet as lost: the peer stopped or crashed while sending it"},
+    ErrcText{errc::timeout, "the time limit passed",
+             "the received bytes are kept: receive again, raise the limit, or close"},
+    ErrcText{errc::cancelled, "the operation was cancelled",
+             "finish soon: the server is shutting down or the caller gave up"},
+    ErrcText{errc::closed, "the connection is closed on this side",
+             "do not send or receive after close(); is_closing() tells"},
+    ErrcText{errc::too_large, "the packet is larger than the limit",
+             "raise the limit of the serializer on both sides, or send smaller packets"},
+    ErrcText{errc::malformed, "the bytes are not a packet of this protocol",
+             "check that both sides use the same serializer and options"},
+    ErrcText{errc::not_sendable, "the packet cannot be written in this format",
+             "change the packet or use a serializer that can carry it"},
+    ErrcText{errc::output_limit, "the peer does not read and the output queue is full",
+             "await send_packet() or drain() for long answers, or raise output_limit"},
+    ErrcText{errc::serializer_failed, "the serializer threw an unexpected exception",
+             "fix the serializer or converter: bad data must be reported as an Error"},
+    ErrcText{errc::busy, "an operation of this kind is already under way",
+             "await it before starting another one"},
+    ErrcText{errc::not_connected, "the client is not connected", "await connect() first"},
+    ErrcText{errc::already_connected, "the client is connected already",
+             "close() it first, or use another client"},
+    ErrcText{errc::connect_failed, "no connection could be made",
+             "check the host and port, and that a server is listening there"},
+    ErrcText{errc::listen_failed, "cannot listen",
+             "choose another address or port, or stop the program that uses it"},
+    ErrcText{errc::already_serving, "the server is being served already",
+             "call serve_forever() once at a time"},
+    ErrcText{errc::server_closed, "the server was closed", "make a new Server"},
+    ErrcText{errc::invalid_argument, "an argument is outside its range",
+             "see the documentation of the function"},
+};
+
+inline const ErrcText* find_errc_text(int value) noexcept {
+  for (const ErrcText& entry : errc_table) {
+    if (static_cast<int>(entry.code) == value) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace detail
+
+/// The category of `errc`. Its name is "cowire".
+const std::error_category& error_category() noexcept;
+
+/// The category of `condition`.
+const std::error_category& condition_category() noexcept;
+
+inline std::error_code make_error_code(errc code) noexcept {
+  return {static_cast<int>(code), error_category()};
+}
+
+inline std::error_condition make_error_condition(condition value) noexcept {
+  return {static_cast<int>(value), condition_category()};
+}
+
+}  // namespace cowire
+
+template <>
+struct std::is_error_code_enum<cowire::errc> : std::true_type {};
+
+template <>
+struct std::is_error_condition_enum<cowire::condition> : std::true_type {};
+
+namespace cowire {
+
+namespace detail {
+
+class ErrcCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "cowire"; }
+
+  std::string message(int value) const override {
+    const ErrcText* text = find_errc_text(value);
+    if (text == nullptr) {
+      return "unknown cowire error " + std::to_string(value);
+    }
+    return std::string(text->summary) + ": " + std::string(text->remedy);
+  }
+
+  std::error_condition default_error_condition(int value) const noexcept override {
+    switch (static_cast<errc>(value)) {
+      case errc::timeout: return std::errc::timed_out;
+      case errc::cancelled: return std::errc::operation_canceled;
+      case errc::invalid_argument: return std::errc::invalid_argument;
+      default: return {value, *this};
+    }
+  }
+};
+
+class ConditionCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "cowire.condition"; }
+
+  std::string message(int value) const override {
+    switch (static_cast<condition>(value)) {
+      case condition::disconnected: return "the connection is over";
+      case condition::bad_peer: return "the peer sent what the protocol does not allow";
+      case condition::usable: return "the connection lives on";
+    }
+    return "unknown cowire condition " + std::to_string(value);
+  }
+
+  bool equivalent(const std::error_code& code, int value) const noexcept override {
+    switch (static_cast<condition>(value)) {
+      case condition::disconnected:
+        return code == errc::end_of_stream || code == errc::truncated || code == errc::closed ||
+               code == std::errc::connection_reset || code == std::errc::connection_aborted ||
+               code == std::errc::broken_pipe || code == std::errc::not_connected;
+      case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
+      case condition::usable:
+        return code == errc::malformed || code == errc::too_large || code == errc::timeout ||
+               code == errc::not_sendable || code == errc::serializer_failed ||
+               code == errc::busy || code == errc::invalid_argument;
+    }
+    return false;
+  }
+};
+
+}  // namespace detail
+
+inline const std::error_category& error_category() noexcept {
+  static const detail::ErrcCategory category;
+  return category;
+}
+
+inline const std::error_category& condition_category() noexcept {
+  static const detail::ConditionCategory category;
+  return category;
+}
+
+/// What is known about an error beside its code. Empty and absent members say nothing.
+struct ErrorContext {
+  std::string detail;                  ///< What exactly was wrong: "no separator in 65537 bytes".
+  std::optional<std::uint64_t> size;   ///< The size that was too large or wrong, in bytes.
+  std::optional<std::uint64_t> limit;  ///< The limit that it broke, in bytes.
+  std::string peer;                    ///< The other side's address.
+  std::string first_bytes;             ///< The first bytes of the offending input, unescaped.
+  std::exception_ptr cause;            ///< The exception that this error reports.
+};
+
+/// Names the protocol that some bytes look like, when a peer seems to have called the wrong port;
+/// empty if they look like nothing known.
+inline std::string_view likely_protocol(Bytes first) noexcept {
+  const std::string_view text = text_of(first);
+  for (std::string_view verb : {"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "CONNECT "}) {
+    if (text.starts_with(verb)) {
+      return "an HTTP request";
+    }
+  }
+  if (text.starts_with("PRI * HTTP/2")) {
+    return "an HTTP/2 request";
+  }
+  if (text.starts_with("PROXY ") || text.starts_with(std::string_view("\r\n\r\n\0\r\nQUIT\n", 12))) {
+    return "a PROXY protocol header";
+  }
+  if (text.starts_with("SSH-")) {
+    return "an SSH client";
+  }
+  if (text.size() >= 3 && text[0] == '\x16' && text[1] == '\x03' &&
+      static_cast<unsigned char>(text[2]) <= 4) {
+    return "a TLS ClientHello";
+  }
+  return {};
+}
+
+/// The one exception of cowire: an error code with its context.
+///
+/// `what()` is one line: what happened, the known context in parentheses, and what to do.
+///
+///     packet of 70000 bytes (limit 65536 bytes, peer 127.0.0.1:5000): raise the limit of the
+///     serializer on both sides, or send smaller packets
+///
+/// Copying it is cheap and does not throw.
+class Error : public std::system_error {
+ public:
+  explicit Error(std::error_code code, ErrorContext context = {})
+      : std::system_error(code), data_(std::make_shared<const Data>(code, std::move(context))) {}
+
+  const char* what() const noexcept override { return data_->what.c_str(); }
+
+  /// Everything that is known beside the code.
+  const ErrorContext& context() const noexcept { return data_->context; }
+
+  /// The same error, with the peer's address and the input that led to it added if missing.
+  Error with_peer(std::string_view peer, Bytes input = {}) const {
+    ErrorContext context = data_->context;
+    if (context.peer.empty()) {
+      context.peer = peer;
+    }
+    if (context.first_bytes.empty()) {
+      context.first_bytes = text_of(input.first(input.size() < 32 ? input.size() : 32));
+    }
+    return Error(code(), std::move(context));
+  }
+
+ private:
+  struct Data {
+    Data(std::error_code code, ErrorContext given) : context(std::move(given)) {
+      const detail::ErrcText* text = code.category() == error_category()
+                                         ? detail::find_errc_text(code.value())
+                                         : nullptr;
+      if (!context.detail.empty()) {
+        what = context.detail;
+        if (text == nullptr) {
+          what += ": " + code.message();
+        }
+      } else {
+        what = text != nullptr ? std::string(text->summary) : code.message();
+      }
+      std::string notes;
+      auto note = [&notes](const std::string& one) {
+        notes += notes.empty() ? "" : ", ";
+        notes += one;
+      };
+      if (context.size) {
+        note("size " + std::to_string(*context.size) + " bytes");
+      }
+      if (context.limit) {
+        note("limit " + std::to_string(*context.limit) + " bytes");
+      }
+      if (!context.peer.empty()) {
+        note("peer " + context.peer);
+      }
+      const Bytes first = bytes_of(context.first_bytes);
+      if (!first.empty()) {
+        note("first bytes \"" + printable(first) + '"');
+      }
+      if (!notes.empty()) {
+        what += " (" + notes + ")";
+      }
+      if (const std::string_view likely = likely_protocol(first); !likely.empty()) {
+        what += ": this looks like " + std::string(likely) + ", is it meant for another port?";
+      } else if (text != nullptr) {
+        what += ": " + std::string(text->remedy);
+      }
+    }
+
+    ErrorContext context;
+    std::string what;
+  };
+
+  std::shared_ptr<const Data> data_;
+};
+
+}  // namespace cowire

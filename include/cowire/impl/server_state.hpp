@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSL-1.0
+// The bodies of cowire/detail/server_state.hpp, which includes this file.
+#pragma once
+
+#include "cowire/detail/server_state.hpp"
+
+namespace cowire::detail {
+
+template <Protocol P, class H, class C>
+template <class L>
+void ServerState<P, H, C>::add_listener(L listener) {
+  class Concrete final : public ListenerSlot<P, H, C> {
+   public:
+    explicit Concrete(L given)
+        : ListenerSlot<P, H, C>(given.local_endpoint()), listener_(std::move(given)) {}
+
+    Task<void> accept_one(ServerState& server) override {
+      server.accepted(co_await listener_.accept());
+    }
+    bool is_open() const override { return listener_.is_open(); }
+    void cancel() override { listener_.cancel(); }
+    void close() override { listener_.close(); }
+
+   private:
+    L listener_;
+  };
+
+  if (phase_ != Phase::idle) {
+    throw Error(errc::already_serving);
+  }
+  listeners_.push_back(std::make_unique<Concrete>(std::move(listener)));
+}
+
+template <Protocol P, class H, class C>
+std::vector<Endpoint> ServerState<P, H, C>::local_endpoints() const {
+  std::vector<Endpoint> endpoints;
+  for (const auto& listener : listeners_) {
+    if (listener->is_open()) {
+      endpoints.push_back(listener->endpoint());
+    }
+  }
+  return endpoints;
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::stop_listening() {
+  for (const auto& listener : listeners_) {
+    listener->close();
+  }
+  changed_.notify();
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::request_shutdown(std::chrono::nanoseconds deadline) {
+  if (phase_ == Phase::idle) {
+    return;
+  }
+  const time_point at = C::now(executor_) + std::max(deadline, std::chrono::nanoseconds(0));
+  if (!stop_at_ || at < *stop_at_) {
+    stop_at_ = at;
+  }
+  init_cancel_.emit(asio::cancellation_type::terminal);
+  changed_.notify();
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::abandon() {
+  stop_listening();
+  request_shutdown({});
+  for_each_session(&SessionBase::kill);
+  if (service_) {
+    service_->tasks().cancel();
+  }
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::for_each_session(void (SessionBase::*action)()) {
+  std::vector<std::shared_ptr<SessionBase>> all;  // The action may end sessions.
+  all.reserve(sessions_.size());
+  for (const auto& [key, session] : sessions_) {
+    all.push_back(session);
+  }
+  for (const auto& session : all) {
+    ((*session).*action)();
+  }
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::log(LogLevel level, std::string_view message,
+                               std::exception_ptr error) const {
+  LogRecord record;
+  record.level = level;
+  record.message = message;
+  record.error = std::move(error);
+  this->logger.log(record);
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::check_startable() const {
+  if (phase_ != Phase::idle) {
+    throw Error(errc::already_serving);
+  }
+  if (!is_listening()) {
+    throw Error(errc::server_closed);
+  }
+}
+
+template <Protocol P, class H, class C>
+bool ServerState<P, H, C>::was_cancelled(const std::exception_ptr& error) const {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::system_error& failed) {
+    return stop_at_ && failed.code() == std::errc::operation_canceled;
+  } catch (...) {
+    return false;
+  }
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::background_failed(std::exception_ptr error) {
+  if (!was_cancelled(error)) {
+    log(LogLevel::error, "a background task failed; shutting down", error);
+    failure_ = failure_ ? failure_ : error;
+    request_shutdown({});
+  }
+}
+
+// Starting.
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::start(Self self) {
+  self->check_startable();
+  self->phase_ = Phase::starting;
+  self->stop_at_.reset();
+  self->failure_ = nullptr;
+  self->service_.emplace(*self, self->executor_);
+  try {
+    co_await self->run_service_init();
+  } catch (...) {
+    self->failure_ = std::current_exception();
+  }
+  if (!self->failure_ && !self->is_done()) {
+    self->begin_accepting(self);
+    co_return;
+  }
+  // The caller may be cancelled; the clean-up is not.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await stop(self);
+  if (self->failure_ && !self->was_cancelled(self->failure_)) {
+    std::rethrow_exception(std::exchange(self->failure_, nullptr));
+  }
+}
+
+template <Protocol P, class H, class C>
+void ServerState<P, H, C>::begin_accepting(const Self& self) {
+  std::string where;
+  for (const Endpoint& endpoint : local_endpoints()) {
+    where += (where.empty() ? "" : ", ") + to_string(endpoint);
+  }
+  log(LogLevel::info, "Start serving at " + where);
+  phase_ = Phase::serving;
+  acceptors_.emplace(executor_);
+  for (const auto& listener : listeners_) {
+    acceptors_->spawn(accept_loop(self, *listener));
+  }
+  asio::co_spawn(executor_, supervise(self), asio::detached);
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::run_service_init() {
+  if constexpr (HasServiceInit<H>) {
+    using Result = decltype(this->handler.service_init(*service_));
+    if constexpr (std::is_void_v<Result>) {
+      this->handler.service_init(*service_);
+    } else {
+      co_await asio::co_spawn(
+          executor_, this->handler.service_init(*service_),
+          asio::bind_cancellation_slot(init_cancel_.slot(), asio::use_awaitable));
+    }
+  }
+  co_return;
+}
+
+// Accepting.
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
+  constexpr std::chrono::milliseconds shortest{5};
+  constexpr std::chrono::milliseconds longest{1000};
+  auto back_off = shortest;
+  while (listener.is_open() && !self->stop_at_) {
+    std::error_code failed;
+    try {
+      co_await self->wait_for_room();
+      co_await listener.accept_one(*self);
+      back_off = shortest;
+      continue;
+    } catch (const std::system_error& error) {
+      failed = error.code();
+    } catch (const std::bad_alloc&) {
+      failed = make_error_code(std::errc::not_enough_memory);
+    }
+    const AcceptError kind = classify_accept_error(failed);
+    if (failed == asio::error::operation_aborted || !listener.is_open()) {
+      break;
+    }
+    if (kind == AcceptError::fatal) {
+      ErrorContext context;
+      context.detail = "accept at " + to_string(listener.endpoint()) + " failed";
+      self->background_failed(std::make_exception_ptr(Error(failed, std::move(context))));
+      break;
+    }
+    if (kind == AcceptError::capacity) {
+      // As rare as the tries are: a line a second, if it lasts.
+      self->log(LogLevel::error, "accept at " + to_string(listener.endpoint()) + " failed (" +
+                                     failed.message() + "); trying again in " +
+                                     std::to_string(back_off.count()) + " ms");
+      co_await self->wait_until(C::now(self->executor_) + back_off,
+                                [&self] { return self->stop_at_.has_value(); });
+      back_off = std::min(2 * back_off, longest);
+    }
+  }
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::wait_for_room() {
+  const auto has_room = [this] {
+    return sessions_.size() < options_.max_connections || stop_at_.has_value();
+  };
+  if (!has_room()) {
+    log(LogLevel::warning, "the limit of " + std::to_string(options_.max_connections) +
+                               " connections is reached: further ones wait until one ends");
+    co_await wait_until(std::nullopt, has_room);
+  }
+}
+
+// Stopping.
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::serve_forever(Self self) {
+  if (self->is_awaited_) {
+    throw Error(errc::already_serving);
+  }
+  if (self->phase_ == Phase::idle) {
+    co_await start(self);
+  }
+  self->is_awaited_ = true;
+  std::exception_ptr cancelled;
+  try {
+    co_await wait_stopped(self);
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (cancelled) {
+    self->request_shutdown({});
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await wait_stopped(self);
+  }
+  self->is_awaited_ = false;
+  if (self->failure_) {
+    std::rethrow_exception(std::exchange(self->failure_, nullptr));
+  }
+  if (cancelled) {
+    std::rethrow_exception(cancelled);
+  }
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::shutdown(Self self, std::chrono::nanoseconds deadline) {
+  self->request_shutdown(deadline);
+  co_await wait_stopped(self);
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::wait_stopped(Self self) {
+  co_await self->wait_until(std::nullopt, [&self] {
+    return self->phase_ == Phase::idle && self->sessions_.empty();
+  });
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::supervise(Self self) {
+  co_await self->wait_until(std::nullopt, [&self] { return self->is_done(); });
+  co_await stop(self);
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::stop(Self self) {
+  self->phase_ = Phase::stopping;
+  co_await self->stop_accepting();
+  co_await self->end_sessions();
+  co_await self->end_service();
+  self->log(LogLevel::info, "Server stopped");
+  self->phase_ = Phase::idle;
+  self->changed_.notify();
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::stop_accepting() {
+  if (acceptors_) {
+    log(LogLevel::info, "Server loop break, waiting for remaining tasks...");
+    for (const auto& listener : listeners_) {
+      listener->cancel();
+    }
+    acceptors_->cancel();
+    co_await acceptors_->wait();
+    acceptors_.reset();
+  }
+}
+
+// Idle peers are ended at once, busy ones when they are idle, all at the deadline, and those whose
+// handlers do not end then are cut off.
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::end_sessions() {
+  const auto none = [this] { return sessions_.empty(); };
+  for_each_session(&SessionBase::drain);
+  while (!none() && stop_at_ && C::now(executor_) < *stop_at_) {
+    const time_point until = *stop_at_;  // An earlier one may be asked for.
+    co_await wait_until(until, [&] { return none() || *stop_at_ < until; });
+  }
+  for_each_session(&SessionBase::cancel);
+  const auto grace = std::max<std::chrono::nanoseconds>(this->limits.close_timeout,
+                                                        std::chrono::milliseconds(1));
+  co_await wait_until(C::now(executor_) + grace, none);
+  if (!none()) {
+    log(LogLevel::warning, std::to_string(sessions_.size()) +
+                               " connections did not end after they were cancelled: cut off");
+    for_each_session(&SessionBase::kill);
+  }
+}
+
+template <Protocol P, class H, class C>
+Task<void> ServerState<P, H, C>::end_service() {
+  service_->tasks().cancel();
+  const auto grace = std::max<std::chrono::nanoseconds>(this->limits.close_timeout,
+                                                        std::chrono::milliseconds(1));
+  TaskGroup& tasks = service_->tasks();
+  tasks.on_idle([changed = changed_]() mutable { changed.notify(); });
+  co_await wait_until(C::now(executor_) + grace, [&tasks] { return tasks.size() == 0; });
+  if (tasks.size() != 0) {
+    log(LogLevel::error, "a background task does not end although it was cancelled: left behind");
+  }
+  for (auto exit = service_->exits().rbegin(); exit != service_->exits().rend(); ++exit) {
+    try {
+      (*exit)();
+    } catch (...) {
+      log(LogLevel::error, "an at_exit function failed", std::current_exception());
+    }
+  }
+  service_.reset();
+}
+
+template <Protocol P, class H, class C>
+template <class Condition>
+Task<void> ServerState<P, H, C>::wait_until(std::optional<time_point> until,
+                                            Condition condition) {
+  std::optional<Timer> timer;
+  while (!condition() && (!until || C::now(executor_) < *until)) {
+    if (until && !timer) {
+      timer.emplace(executor_);
+      timer->expires_at(*until);
+      timer->async_wait([changed = changed_](std::error_code ec) mutable {
+        if (!ec) {
+          changed.notify();
+        }
+      });
+    }
+    co_await changed_.wait();
+  }
+}
+
+}  // namespace cowire::detail

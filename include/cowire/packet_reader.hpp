@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/buffer.hpp"
+#include "cowire/error.hpp"
+#include "cowire/protocol.hpp"
+#include "cowire/result.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <utility>
+
+namespace cowire {
+
+/// Finds the packets in the bytes of one stream. No I/O: bytes go in, packets and errors come out.
+///
+///     MutableBytes room = reader.prepare();      // read into it
+///     reader.commit(n);
+///     while (reader.next(slot) == Outcome::packet) ...
+///
+/// Packets that are views stay valid until the next prepare() or release().
+///
+/// After a bad packet the reader goes on behind it. When a serializer throws something else than an
+/// Error, what was received so far is dropped, since nobody knows where the next packet begins.
+template <Protocol P>
+class PacketReader {
+ public:
+  using packet_type = typename P::received_packet;
+  using Slot = detail::PacketSlot<packet_type>;
+
+  enum class Outcome {
+    packet,   ///< The slot holds a packet, or the error that stands in its place.
+    nothing,  ///< More bytes are needed.
+    ended,    ///< end() was called, and nothing is left; end_error() tells how it ended.
+  };
+
+  /// @lifetime Protocol and pool must outlive the reader.
+  PacketReader(const P& protocol, BlockPool& pool, std::size_t receive_limit)
+      : protocol_(&protocol),
+        limit_(std::max(receive_limit, protocol.frame_limit() + frame_overhead)),
+        input_(pool) {}
+
+  /// Takes out the next packet, or error.
+  Outcome next(Slot& slot) {
+    while (skip_ == 0 && input_.size() != 0 && input_.size() >= wanted_) {
+      const Bytes bytes = input_.readable();
+      std::optional<Decoded<packet_type>> decoded;
+      try {
+        decoded.emplace(protocol_->decode(bytes, decoder_));
+      } catch (...) {
+        return crash(slot);
+      }
+      if (!decoded->needs_more()) {
+        return take(*decoded, bytes, slot);
+      }
+      consume(decoded->consumed());
+      wanted_ = decoded->total();
+      mid_packet_ = input_.size() != 0 || decoded->consumed() != 0;
+      if (decoded->consumed() == 0) {
+        break;  // Else the decoder dropped something: it may see more in the rest.
+      }
+    }
+    if (ended_) {
+      return finish(slot);
+    }
+    if (std::max(input_.size(), wanted_) > limit_) {
+      return overrun(slot);
+    }
+    return Outcome::nothing;
+  }
+
+  /// Room for the bytes to come, at least one. Grows with what has really been received, not with
+  /// what a header announces.
+  MutableBytes prepare() {
+    const std::size_t missing = wanted_ > input_.size() ? wanted_ - input_.size() : 1;
+    return input_.prepare(std::min(missing, std::max(input_.size(), BlockPool::block_size / 2)));
+  }
+
+  /// Says that `n` bytes of the room were filled.
+  void commit(std::size_t n) {
+    input_.commit(n);
+    if (skip_ != 0) {
+      consume(std::exchange(skip_, 0));
+    }
+  }
+
+  /// Says that no more bytes will come.
+  void end() noexcept { ended_ = true; }
+
+  /// Gives the memory back if no byte is kept.
+  void release() noexcept { input_.release(); }
+
+  /// Whether the peer has begun a packet and not finished it.
+  bool mid_packet() const noexcept { return mid_packet_ || skip_ != 0; }
+
+  /// The bytes received and not yet taken.
+  Bytes pending() const noexcept { return input_.readable(); }
+
+  /// How the stream ended: end_of_stream between two packets, truncated inside one.
+  /// @pre next() said `ended`
+  const Error& end_error() const noexcept { return *end_error_; }
+
+ private:
+  // Room beside the payload for a header, separator or line ending.
+  static constexpr std::size_t frame_overhead = 64;
+
+  Outcome take(Decoded<packet_type>& decoded, Bytes bytes, Slot& slot) {
+    mid_packet_ = false;
+    wanted_ = 0;
+    if (decoded.has_packet()) {
+      slot.packet.emplace(std::move(decoded.value()));
+    } else {
+      slot.error.emplace(decoded.error().with_peer({}, bytes));
+    }
+    consume(decoded.consumed());
+    return Outcome::packet;
+  }
+
+  // Bytes beyond those received are dropped when they arrive.
+  void consume(std::uint64_t n) {
+    const std::size_t here = static_cast<std::size_t>(std::min<std::uint64_t>(n, input_.size()));
+    input_.consume(here);
+    skip_ = n - here;
+  }
+
+  void drop_everything() {
+    input_.consume(input_.size());
+    decoder_ = {};
+    wanted_ = 0;
+    mid_packet_ = false;
+  }
+
+  Outcome crash(Slot& slot) {
+    ErrorContext context;
+    context.cause = std::current_exception();
+    try {
+      throw;
+    } catch (const std::exception& error) {
+      context.detail = std::string("the serializer failed on received bytes: ") + error.what();
+    } catch (...) {
+      context.detail = "the serializer failed on received bytes";
+    }
+    slot.error.emplace(Error(errc::serializer_failed, std::move(context))
+                           .with_peer({}, input_.readable()));
+    drop_everything();
+    return Outcome::packet;
+  }
+
+  // The serializer has no limit of its own, or does not keep it.
+  Outcome overrun(Slot& slot) {
+    ErrorContext context;
+    context.detail = "the serializer finds no packet in the bytes received";
+    context.size = std::max(input_.size(), wanted_);
+    context.limit = limit_;
+    slot.error.emplace(
+        Error(errc::too_large, std::move(context)).with_peer({}, input_.readable()));
+    drop_everything();
+    return Outcome::packet;
+  }
+
+  Outcome finish(Slot& slot) {
+    if (end_error_) {
+      return Outcome::ended;
+    }
+    if (skip_ != 0) {
+      ErrorContext context;
+      context.detail = "the stream ended inside a packet that was too large";
+      end_error_.emplace(errc::truncated, std::move(context));
+    } else if (input_.size() == 0) {
+      end_error_.emplace(errc::end_of_stream);
+    } else {
+      const Bytes bytes = input_.readable();
+      std::optional<Decoded<packet_type>> decoded;
+      try {
+        decoded.emplace(protocol_->decode_end(bytes, decoder_));
+      } catch (...) {
+        end_error_.emplace(errc::truncated);
+        return crash(slot);
+      }
+      if (decoded->is_bad() && decoded->error().code() == errc::truncated) {
+        end_error_.emplace(decoded->error().with_peer({}, bytes));
+        drop_everything();
+      } else if (!decoded->needs_more() && decoded->consumed() != 0) {
+        return take(*decoded, bytes, slot);  // The rest, if any, is asked for next time.
+      } else {
+        end_error_.emplace(errc::truncated);
+        drop_everything();
+      }
+    }
+    mid_packet_ = false;
+    return Outcome::ended;
+  }
+
+  const P* protocol_;
+  std::size_t limit_;
+  ReceiveBuffer input_;
+  [[no_unique_address]] typename P::decoder_state decoder_{};
+  std::size_t wanted_ = 0;     // How many bytes the decoder wants to see before it is asked again.
+  std::uint64_t skip_ = 0;     // Bytes of a bad packet still to come.
+  bool mid_packet_ = false;
+  bool ended_ = false;
+  std::optional<Error> end_error_;
+};
+
+}  // namespace cowire

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/detail/channel.hpp"
+
+#include <asio/any_io_executor.hpp>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace cowire {
+
+template <class Response>
+class Peer;
+
+namespace detail {
+
+// For the server: a peer that does not keep its connection alive, since it is a part of it.
+template <class Response>
+Peer<Response> make_peer(SendChannel<Response>& channel);
+
+}  // namespace detail
+
+/// The other side of a connection, as a handler sees it: somebody to send to.
+///
+/// It does not know the transport: one handler serves TCP, TLS, Unix sockets and memory.
+///
+/// The handler's reference is valid until `on_disconnection` has ended. A copy may be kept for
+/// longer, by other tasks or threads: it keeps the connection's memory, not its socket. After the
+/// end sending throws errc::closed or what broke the connection.
+///
+/// send_packet, close, abort, is_closing and id may be called from any thread, the others on the
+/// connection's executor.
+template <class Response>
+class Peer {
+ public:
+  Peer(const Peer& other)
+      : channel_(other.channel_), owner_(other.channel_->shared_from_this()) {}
+  Peer& operator=(const Peer& other) {
+    channel_ = other.channel_;
+    owner_ = other.channel_->shared_from_this();
+    return *this;
+  }
+
+  /// Queues a packet. It is serialized before this returns and written when the handler suspends,
+  /// or in the next turn of the executor. Await the result to wait until the queue is short.
+  ///
+  /// From another thread the packet is serialized there and posted; it is dropped, without an
+  /// error, if the connection ends before it arrives. Its result must not be awaited there.
+  /// @throws Error closed, after close(); output_limit, if the peer does not read; what broke the
+  /// connection; not_sendable or too_large, from the serializer, with nothing queued.
+  SendOperation send_packet(detail::packet_argument_t<Response> packet) {
+    channel_->send(packet);
+    return {*channel_, detail::OutputLevel::low};
+  }
+
+  /// Waits until the output queue is short: below Limits::output_low, once it was above
+  /// output_high.
+  SendOperation drain() noexcept { return {*channel_, detail::OutputLevel::low}; }
+
+  /// Waits until everything queued has been handed to the operating system.
+  SendOperation flush() noexcept { return {*channel_, detail::OutputLevel::empty}; }
+
+  /// Closes gracefully: what is queued is sent first. Requests that came already are not handled;
+  /// the handler's next yield ends it. May be repeated.
+  void close() { channel_->close(); }
+
+  /// Closes at once; the peer sees a reset where the transport can. What is queued is lost.
+  void abort() { channel_->abort(); }
+
+  /// Whether this side has begun to close. False after the peer's disconnect: an on_disconnection
+  /// that finds it false may say good-bye.
+  bool is_closing() const noexcept { return channel_->is_closing(); }
+
+  /// Counts the server's connections, from 1.
+  std::uint64_t id() const noexcept { return channel_->id(); }
+
+  Endpoint local_endpoint() const { return channel_->local_endpoint(); }
+  Endpoint remote_endpoint() const { return channel_->remote_endpoint(); }
+
+  /// The socket, for its options, or -1. Do not close, read or write it.
+  int native_handle() const { return channel_->native_handle(); }
+
+  /// Where the connection's work runs.
+  asio::any_io_executor executor() const { return channel_->executor(); }
+
+ private:
+  friend Peer detail::make_peer<Response>(detail::SendChannel<Response>& channel);
+  explicit Peer(detail::SendChannel<Response>& channel) noexcept : channel_(&channel) {}
+
+  detail::SendChannel<Response>* channel_;
+  std::shared_ptr<detail::Channel> owner_;  // Null in the connection's own peer.
+};
+
+template <class Response>
+Peer<Response> detail::make_peer(SendChannel<Response>& channel) {
+  return Peer<Response>(channel);
+}
+
+}  // namespace cowire

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/bytes.hpp"
+#include "cowire/detail/separator_scan.hpp"
+#include "cowire/error.hpp"
+#include "cowire/framing.hpp"
+#include "cowire/serializer.hpp"
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace cowire {
+
+/// What ends a line.
+enum class LineEnding {
+  lf,    ///< `\n`
+  crlf,  ///< `\r\n`; a `\r` or `\n` alone is text.
+  cr,    ///< `\r`
+};
+
+/// What becomes of bytes without a line ending at the end of the stream.
+enum class LastLine {
+  drop,     ///< They are an error: errc::truncated.
+  deliver,  ///< They are the last line.
+};
+
+/// The options of a LineSerializer.
+struct LineOptions {
+  LineEnding ending = LineEnding::lf;       ///< Ends the lines sent and received.
+  bool accept_crlf = false;                 ///< With lf: `\r\n` ends a received line as well.
+  std::size_t limit = default_frame_limit;  ///< The most bytes of a line, without its ending.
+  LastLine last_line = LastLine::drop;
+};
+
+/// A packet is a line of text, without its ending; any bytes may be in it.
+///
+///     received     "GET x\n\nGE"      (lf)
+///     packets      "GET x", ""        kept: "GE"
+///
+///     received     "one\r\ntwo\n"     (crlf)
+///     packets      "one"              kept: "two\n"
+///
+///     received     "one\r\ntwo\n"     (lf, accept_crlf)
+///     packets      "one", "two"
+///
+///     received     "12345678\nok\n"   (limit 4)
+///     packets      too_large, "ok"    the overlong line is dropped, its ending included
+///
+/// An empty line is an empty packet, in both directions. The packets are `std::string`, or
+/// `std::string_view`: views into the receive buffer, which live until the next packet is asked
+/// for.
+template <class Packet = std::string>
+  requires std::constructible_from<Packet, std::string_view>
+class LineSerializer {
+ public:
+  using sent_packet = Packet;
+  using received_packet = Packet;
+  using decoder_state = detail::ScanState;
+
+  LineSerializer() : LineSerializer(LineOptions{}) {}
+
+  /// @throws Error invalid_argument if accept_crlf is set with another ending than lf.
+  explicit LineSerializer(const LineOptions& options)
+      : scan_(text_of_ending(options.ending), options.limit, options.accept_crlf),
+        last_line_(options.last_line) {
+    if (options.accept_crlf && options.ending != LineEnding::lf) {
+      ErrorContext context;
+      context.detail = "accept_crlf goes with LineEnding::lf only";
+      throw Error(errc::invalid_argument, std::move(context));
+    }
+  }
+
+  /// Appends the text and a line ending.
+  /// @throws Error not_sendable: the text holds a line ending. too_large: it is over the limit.
+  void serialize(std::string_view text, OutputBuffer& out) const {
+    const Bytes line = bytes_of(text);
+    check(line);
+    const Bytes ending = scan_.separator();
+    const MutableBytes room = out.prepare(line.size() + ending.size());
+    std::ranges::copy(line, room.begin());
+    std::ranges::copy(ending, room.subspan(line.size()).begin());
+    out.commit(line.size() + ending.size());
+  }
+
+  Decoded<Packet> decode(Bytes bytes, decoder_state& state) const {
+    return scan_.decode<Packet>(bytes, state, make_packet);
+  }
+
+  Decoded<Packet> decode_end(Bytes bytes, decoder_state& state) const {
+    return scan_.decode_end<Packet>(bytes, state, last_line_ == LastLine::deliver, make_packet);
+  }
+
+  /// The limit and room for the ending.
+  std::size_t frame_limit() const noexcept { return scan_.frame_limit(); }
+
+ private:
+  static Packet make_packet(Bytes bytes) { return Packet(text_of(bytes)); }
+
+  static std::string_view text_of_ending(LineEnding ending) noexcept {
+    switch (ending) {
+      case LineEnding::lf: return "\n";
+      case LineEnding::crlf: return "\r\n";
+      case LineEnding::cr: return "\r";
+    }
+    return {};
+  }
+
+  void check(Bytes line) const {
+    if (line.size() > scan_.limit()) [[unlikely]] {
+      ErrorContext context;
+      context.size = line.size();
+      context.limit = scan_.limit();
+      throw Error(errc::too_large, std::move(context));
+    }
+    std::size_t at = scan_.find(line);
+    if (at == npos && scan_.drops_cr() && !line.empty() && line.back() == std::byte{'\r'}) {
+      at = line.size() - 1;  // Would be taken for a part of the ending.
+    }
+    if (at != npos) [[unlikely]] {
+      ErrorContext context;
+      context.detail = "the text holds a line ending at byte " + std::to_string(at);
+      throw Error(errc::not_sendable, std::move(context));
+    }
+  }
+
+  detail::SeparatorScan scan_;
+  LastLine last_line_;
+};
+
+}  // namespace cowire

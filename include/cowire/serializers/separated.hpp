@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/buffer.hpp"
+#include "cowire/bytes.hpp"
+#include "cowire/detail/separator_scan.hpp"
+#include "cowire/error.hpp"
+#include "cowire/framing.hpp"
+#include "cowire/serializer.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace cowire {
+
+/// The options of Separated.
+struct SeparatedOptions {
+  std::string_view separator = "\n";        ///< 1 to 16 bytes, copied by the constructor.
+  std::size_t limit = default_frame_limit;  ///< The most bytes of a packet, without separator.
+};
+
+/// Makes a stream serializer of any serializer: each packet is followed by a separator.
+///
+///     Separated{Text<>{}, {.separator = "::"}}
+///
+///     received     "one::two::th"
+///     packets      "one", "two"           kept: "th"
+///
+///     received     "12345678::ok::"       (limit 4)
+///     packets      too_large, "ok"        the overlong packet is dropped, its separator included
+///
+/// A packet that the inner serializer rejects is dropped with its separator. Two separators in a
+/// row have an empty packet between them: the inner serializer decides what that is.
+template <Serializer S>
+class Separated {
+ public:
+  using sent_packet = typename S::sent_packet;
+  using received_packet = typename S::received_packet;
+  using decoder_state = detail::ScanState;
+
+  /// @throws Error invalid_argument unless the separator has 1 to 16 bytes.
+  explicit Separated(S serializer = S{}, const SeparatedOptions& options = {})
+      : serializer_(std::move(serializer)), scan_(options.separator, options.limit) {}
+
+  /// Appends the packet and a separator.
+  /// @throws Error not_sendable: the packet's bytes hold the separator, or end so that it would be
+  /// found too early. too_large: they are over the limit. And what the inner serializer throws.
+  template <class Packet = sent_packet>
+    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+  void serialize(const Packet& packet, OutputBuffer& out) const {
+    const std::size_t start = out.size();
+    serializer_.serialize(packet, out);
+    const std::size_t size = out.size() - start;
+    if (size > scan_.limit()) [[unlikely]] {
+      ErrorContext context;
+      context.size = size;
+      context.limit = scan_.limit();
+      throw Error(errc::too_large, std::move(context));
+    }
+    out.append(scan_.separator());
+    if (const std::size_t at = scan_.find(out.since(start)); at != size) [[unlikely]] {
+      ErrorContext context;
+      context.detail = "the packet holds the separator at byte " + std::to_string(at);
+      throw Error(errc::not_sendable, std::move(context));
+    }
+  }
+
+  Decoded<received_packet> decode(Bytes bytes, decoder_state& state) const {
+    return scan_.decode<received_packet>(
+        bytes, state, [this](Bytes payload) { return serializer_.deserialize(payload); });
+  }
+
+  /// The limit and room for the separator.
+  std::size_t frame_limit() const noexcept { return scan_.frame_limit(); }
+
+ private:
+  [[no_unique_address]] S serializer_;
+  detail::SeparatorScan scan_;
+};
+
+}  // namespace cowire

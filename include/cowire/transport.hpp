@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/bytes.hpp"
+#include "cowire/error.hpp"
+#include "cowire/task.hpp"
+
+#include <asio/buffer.hpp>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace cowire {
+
+/// One end of a connection as text: an address or path, and a port where there is one.
+struct Endpoint {
+  std::string address;     ///< "127.0.0.1", "::1", "/run/my.sock", "memory".
+  std::uint16_t port = 0;  ///< 0 if this kind of endpoint has no port.
+
+  bool operator==(const Endpoint&) const = default;
+};
+
+/// "127.0.0.1:9000", "[::1]:9000", "/run/my.sock"; "(unknown)" for an empty endpoint.
+inline std::string to_string(const Endpoint& endpoint) {
+  if (endpoint.address.empty()) {
+    return "(unknown)";
+  }
+  if (endpoint.port == 0) {
+    return endpoint.address;
+  }
+  const bool v6 = endpoint.address.find(':') != std::string::npos;
+  return (v6 ? "[" + endpoint.address + "]" : endpoint.address) + ":" +
+         std::to_string(endpoint.port);
+}
+
+/// Options for the sockets of a transport. A transport ignores those that mean nothing to it.
+struct SocketOptions {
+  bool no_delay = true;    ///< TCP_NODELAY: small packets leave at once.
+  bool keep_alive = true;  ///< SO_KEEPALIVE: the kernel notices peers that vanished.
+};
+
+namespace detail {
+
+// Stands for any completion handler where a concept asks whether an operation exists.
+struct AnyHandler {
+  void operator()(std::error_code, std::size_t = 0) const {}
+};
+
+}  // namespace detail
+
+/// A connected stream of bytes in both directions. It knows nothing of packets.
+///
+/// For a transport `t`, an Asio buffer `b`, a completion token `k`:
+///
+///     expression                result       meaning
+///     T::executor_type          type
+///     t.get_executor()                       where completions run
+///     t.async_read_some(b, k)   (ec, size)   at least one byte, or asio::error::eof
+///     t.async_write_some(b, k)  (ec, size)   at least one byte
+///     t.shutdown_send(ec)                    no more bytes will follow: the peer sees the end
+///     t.close()                              releases the resource; never throws; may be repeated
+///     t.abort()                              close() so that the peer sees an error if possible
+///     t.local_endpoint()        Endpoint     also after the connection broke
+///     t.remote_endpoint()       Endpoint     also after the connection broke
+///     t.native_handle()         int          the socket, or -1 if there is none
+///     t.apply(SocketOptions)                 best effort
+///
+/// Optional, used where they exist:
+///
+///     t.try_write_some(b, ec)   size         writes what fits without waiting, or sets
+///                                            asio::error::would_block: saves a turn of the loop
+///     t.async_wait_read(k)      (ec)         waits until reading makes sense, without a buffer:
+///     t.cancel()                             and ends what is under way (operation_aborted): the
+///                                            two let idle connections own no memory
+///
+/// At most one read and one write are under way at a time.
+template <class T>
+concept Transport =
+    std::move_constructible<T> &&
+    requires(T& t, const T& c, asio::mutable_buffer in, asio::const_buffer out,
+             std::error_code& ec, const SocketOptions& options) {
+      typename T::executor_type;
+      t.get_executor();
+      t.async_read_some(in, detail::AnyHandler{});
+      t.async_write_some(out, detail::AnyHandler{});
+      t.shutdown_send(ec);
+      t.close();
+      t.abort();
+      { c.local_endpoint() } -> std::same_as<Endpoint>;
+      { c.remote_endpoint() } -> std::same_as<Endpoint>;
+      { t.native_handle() } -> std::convertible_to<int>;
+      t.apply(options);
+    };
+
+/// Whether a transport can write without waiting.
+template <class T>
+concept WritesDirectly = requires(T& t, asio::const_buffer out, std::error_code& ec) {
+  { t.try_write_some(out, ec) } -> std::same_as<std::size_t>;
+};
+
+/// Whether a transport can wait for bytes without a buffer to put them in.
+template <class T>
+concept WaitsForRead = requires(T& t) {
+  t.async_wait_read(detail::AnyHandler{});
+  t.cancel();
+};
+
+/// Where connections come from.
+///
+/// For a listener `l`:
+///
+///     expression             result           meaning
+///     L::transport_type      type             a Transport
+///     l.get_executor()
+///     l.accept()             Task<transport>  the next connection; throws std::system_error
+///     l.is_open()            bool
+///     l.cancel()                              ends a waiting accept (operation_aborted)
+///     l.close()                               cancels, and the address is free again
+///     l.local_endpoint()     Endpoint         with the port that the system chose; also when closed
+template <class L>
+concept Listener = Transport<typename L::transport_type> && std::move_constructible<L> &&
+                   requires(L& l, const L& c) {
+                     l.get_executor();
+                     { l.accept() } -> std::same_as<Task<typename L::transport_type>>;
+                     { c.is_open() } -> std::same_as<bool>;
+                     l.cancel();
+                     l.close();
+                     { c.local_endpoint() } -> std::same_as<Endpoint>;
+                   };
+
+}  // namespace cowire

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/task.hpp"
+#include "cowire/transport.hpp"
+
+#include <asio/any_io_executor.hpp>
+#include <asio/basic_socket_acceptor.hpp>
+#include <asio/basic_stream_socket.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/v6_only.hpp>
+#include <asio/socket_base.hpp>
+#include <asio/use_awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace cowire {
+
+/// An address and port as an Endpoint.
+inline Endpoint to_endpoint(const asio::ip::tcp::endpoint& endpoint) {
+  return {endpoint.address().to_string(), endpoint.port()};
+}
+
+/// A connected TCP socket. A Transport.
+///
+/// With the executor type of an io_context, `BasicTcpTransport<asio::io_context::executor_type>`,
+/// Asio's type-erased executor stays out of the path of the packets.
+template <class Executor = asio::any_io_executor>
+class BasicTcpTransport {
+ public:
+  using executor_type = Executor;
+  using socket_type = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+
+  /// Takes over a connected socket; `remote` is kept, because the system forgets it when the
+  /// connection breaks.
+  BasicTcpTransport(socket_type socket, const asio::ip::tcp::endpoint& remote)
+      : socket_(std::move(socket)), remote_(remote) {
+    std::error_code ignored;  // Without it the first direct write would block; Asio sets it anyway.
+    socket_.non_blocking(true, ignored);
+  }
+
+  executor_type get_executor() { return socket_.get_executor(); }
+
+  template <class Token>
+  auto async_read_some(asio::mutable_buffer buffer, Token&& token) {
+    return socket_.async_read_some(buffer, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_write_some(asio::const_buffer buffer, Token&& token) {
+    return socket_.async_write_some(buffer, std::forward<Token>(token));
+  }
+  std::size_t try_write_some(asio::const_buffer buffer, std::error_code& ec) {
+    return socket_.write_some(buffer, ec);
+  }
+  template <class Token>
+  auto async_wait_read(Token&& token) {
+    return socket_.async_wait(asio::socket_base::wait_read, std::forward<Token>(token));
+  }
+  void cancel() {
+    std::error_code ignored;
+    socket_.cancel(ignored);
+  }
+
+  void shutdown_send(std::error_code& ec) {
+    socket_.shutdown(asio::socket_base::shutdown_send, ec);
+  }
+  void close() {
+    std::error_code ignored;
+    socket_.close(ignored);
+  }
+  void abort() {
+    std::error_code ignored;
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);  // RST instead of FIN.
+    socket_.close(ignored);
+  }
+
+  /// Unknown (an empty address) once the socket is closed.
+  Endpoint local_endpoint() const {
+    std::error_code ec;
+    const auto local = socket_.local_endpoint(ec);
+    return ec ? Endpoint{} : to_endpoint(local);
+  }
+  Endpoint remote_endpoint() const { return to_endpoint(remote_); }
+  int native_handle() { return static_cast<int>(socket_.native_handle()); }
+
+  void apply(const SocketOptions& options) {
+    std::error_code ignored;
+    if (options.no_delay) {
+      socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    }
+    if (options.keep_alive) {
+      socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+    }
+  }
+
+ private:
+  socket_type socket_;
+  asio::ip::tcp::endpoint remote_;
+};
+
+using TcpTransport = BasicTcpTransport<>;
+
+#ifdef SO_REUSEPORT
+namespace detail {
+
+// SO_REUSEPORT = 1, which Asio has no name for. The functions are Asio's SettableSocketOption.
+struct ReusePort {
+  template <class P>
+  int level(const P&) const noexcept {
+    return SOL_SOCKET;
+  }
+  template <class P>
+  int name(const P&) const noexcept {
+    return SO_REUSEPORT;
+  }
+  template <class P>
+  const void* data(const P&) const noexcept {
+    return &value;
+  }
+  template <class P>
+  std::size_t size(const P&) const noexcept {
+    return sizeof(value);
+  }
+
+  int value = 1;
+};
+
+}  // namespace detail
+#endif
+
+/// How a TCP listener is opened.
+struct TcpListenOptions {
+  int backlog = 128;        ///< Connections that may wait to be accepted. At least 1.
+  bool reuse_port = false;  ///< SO_REUSEPORT: several listeners share the port, where it exists.
+};
+
+/// A listening TCP socket. A Listener.
+template <class Executor = asio::any_io_executor>
+class BasicTcpListener {
+ public:
+  using executor_type = Executor;
+  using transport_type = BasicTcpTransport<Executor>;
+
+  /// Binds to one address and listens. @throws std::system_error
+  BasicTcpListener(const Executor& executor, const asio::ip::tcp::endpoint& endpoint,
+                   const TcpListenOptions& options = {})
+      : acceptor_(executor) {
+    acceptor_.open(endpoint.protocol());
+    acceptor_.set_option(asio::socket_base::reuse_address(true));
+#ifdef SO_REUSEPORT
+    if (options.reuse_port) {
+      acceptor_.set_option(detail::ReusePort());
+    }
+#endif
+    if (endpoint.protocol() == asio::ip::tcp::v6()) {
+      acceptor_.set_option(asio::ip::v6_only(true));
+    }
+    acceptor_.bind(endpoint);
+    acceptor_.listen(options.backlog);
+    local_ = acceptor_.local_endpoint();
+  }
+
+  executor_type get_executor() { return acceptor_.get_executor(); }
+
+  /// The next connection. @throws std::system_error @cancellation Total.
+  Task<transport_type> accept() {
+    asio::ip::tcp::endpoint remote;
+    auto socket = co_await acceptor_.async_accept(remote, asio::use_awaitable);
+    co_return transport_type(std::move(socket), remote);
+  }
+
+  bool is_open() const { return acceptor_.is_open(); }
+  void cancel() {
+    std::error_code ignored;
+    acceptor_.cancel(ignored);
+  }
+  void close() {
+    std::error_code ignored;
+    acceptor_.close(ignored);
+  }
+  Endpoint local_endpoint() const { return to_endpoint(local_); }
+
+ private:
+  asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
+  asio::ip::tcp::endpoint local_;
+};
+
+using TcpListener = BasicTcpListener<>;
+
+
+/// Listens on every address of a host: "localhost", "127.0.0.1", "::1", or "" for all interfaces.
+///
+/// Blocks while a name is resolved. With port 0 the system chooses one port for all of them.
+/// An address family that this machine does not have is left out.
+/// @throws Error listen_failed, with each address's reason; then nothing listens.
+template <class Executor>
+std::vector<BasicTcpListener<Executor>> listen_tcp(const Executor& executor,
+                                                   const std::string& host, std::uint16_t port,
+                                                   const TcpListenOptions& options = {});
+
+}  // namespace cowire
+
+#include "cowire/impl/tcp.hpp"

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds the library's tests and examples, and runs every test.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+
+install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-dev \
+  doctest/doctest.h:doctest-dev telnet:telnet nc:netcat-openbsd python3:python3
+
+say "Configuring build/dev"
+cmake --preset dev
+
+say "Building with $CMAKE_BUILD_PARALLEL_LEVEL jobs"
+cmake --build --preset dev
+
+say "Running the tests"
+ctest --preset dev

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "cowire/converter.hpp"
+
+#include "cowire/serializers/line.hpp"
+#include "support/thrown.hpp"
+
+#include <doctest/doctest.h>
+
+#include <concepts>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace cowire;
+
+namespace {
+
+int parse(std::string_view line) {
+  if (line.empty() || line.find_first_not_of("0123456789") != std::string_view::npos) {
+    ErrorContext context;
+    context.detail = "not a number";
+    throw Error(errc::malformed, std::move(context));
+  }
+  return std::stoi(std::string(line));
+}
+
+}  // namespace
+
+TEST_CASE("make_converter makes a Converter of two functions") {
+  const auto converter = make_converter<int, int>([](int number) { return std::to_string(number); },
+                                                  [](std::string line) { return parse(line); });
+  static_assert(Converter<decltype(converter), LineSerializer<>>);
+  static_assert(Converter<decltype(converter), LineSerializer<std::string>>);
+  CHECK(converter.to_wire(12) == "12");
+  CHECK(converter.from_wire(std::string("34")) == 34);
+  const auto error = thrown([&] { (void)converter.from_wire(std::string("x")); });
+  REQUIRE(error);
+  CHECK(error->code() == errc::malformed);
+}
+
+TEST_CASE("the two directions may have different types") {
+  const auto converter =
+      make_converter<double, int>([](double number) { return std::to_string(number); },
+                                  [](std::string_view line) { return parse(line); });
+  using C = decltype(converter);
+  static_assert(std::same_as<C::sent_packet, double>);
+  static_assert(std::same_as<C::received_packet, int>);
+  static_assert(Converter<C, LineSerializer<std::string_view>>);
+  CHECK(converter.to_wire(0.5) == "0.500000");
+  CHECK(converter.from_wire("7") == 7);
+}
+
+TEST_CASE("a function may return a view: nothing is copied on the way out") {
+  const std::string name = "a name that is too long for the small string optimisation";
+  const auto converter = make_converter<std::string, std::string>(
+      [](const std::string& text) { return std::string_view(text); },
+      [](std::string text) { return text; });
+  CHECK(converter.to_wire(name).data() == name.data());
+}
+
+TEST_CASE("received data are moved in, not copied") {
+  struct Data {
+    using sent_packet = std::unique_ptr<int>;
+    using received_packet = std::unique_ptr<int>;
+  };
+  const auto converter =
+      make_converter<int, int>([](int number) { return std::make_unique<int>(number); },
+                               [](std::unique_ptr<int> number) { return *number; });
+  static_assert(Converter<decltype(converter), Data>);
+  CHECK(converter.from_wire(std::make_unique<int>(5)) == 5);
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSL-1.0
+// The code of docs/serializers.md.
+#include "cowire/converter.hpp"
+#include "cowire/protocol.hpp"
+#include "cowire/serializers/fixed_size.hpp"
+#include "cowire/serializers/length_prefixed.hpp"
+#include "cowire/serializers/line.hpp"
+#include "cowire/serializers/raw.hpp"
+#include "cowire/serializers/separated.hpp"
+#include "cowire/serializers/stapled.hpp"
+#include "cowire/serializers/struct.hpp"
+#include "cowire/serializers/text.hpp"
+#include "cowire/testing/splits.hpp"
+#include "support/thrown.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+using namespace std::string_literals;
+
+namespace {
+
+// [lines]
+const cowire::LineSerializer lines;  // `\n`, std::string packets
+const cowire::LineSerializer crlf_lines{{.ending = cowire::LineEnding::crlf, .limit = 512}};
+const cowire::LineSerializer<std::string_view> views{{.accept_crlf = true}};  // no copies
+// [/lines]
+
+// [separated]
+const cowire::Separated records{cowire::Text<>{}, {.separator = "\x1e", .limit = 4096}};
+// [/separated]
+
+// [length_prefixed]
+const cowire::LengthPrefixed messages{cowire::Text<>{}};  // 4 bytes, big endian
+const cowire::LengthPrefixed small_messages{cowire::Text<std::string_view>{},
+                                            {.width = 2, .order = std::endian::little}};
+// [/length_prefixed]
+
+// [struct]
+enum class Kind : std::uint8_t { temperature = 1, pressure = 2 };
+
+struct Measurement {
+  Kind kind = Kind::temperature;
+  std::uint32_t sensor = 0;
+  std::array<float, 2> values{};
+
+  static constexpr auto fields =
+      std::tuple{&Measurement::kind, &Measurement::sensor, &Measurement::values};
+};
+
+const cowire::FixedSize measurements{cowire::StructSerializer<Measurement>{}};
+// [/struct]
+
+// [foreign]
+struct Date {  // From somebody else's header.
+  std::uint16_t year = 0;
+  std::uint8_t month = 0;
+  std::uint8_t day = 0;
+};
+
+using DateSerializer = cowire::StructSerializer<Date, &Date::year, &Date::month, &Date::day>;
+// [/foreign]
+
+// [stapled]
+// Requests are lines; answers are whatever the handler builds.
+const cowire::StreamProtocol protocol{
+    cowire::Stapled{cowire::Raw<>{}, cowire::LineSerializer<std::string_view>{}}};
+// [/stapled]
+
+// [one_shot]
+/// Decimal numbers, as text. Does not know where a number ends in a stream.
+struct Decimal {
+  using sent_packet = int;
+  using received_packet = int;
+
+  void serialize(int packet, cowire::OutputBuffer& out) const {
+    out.append(std::to_string(packet));
+  }
+
+  int deserialize(cowire::Bytes bytes) const {
+    const std::string_view text = cowire::text_of(bytes);
+    const char* const end = text.data() + text.size();
+    int packet = 0;
+    const auto [stop, code] = std::from_chars(text.data(), end, packet);
+    if (stop != end || code != std::errc()) {
+      cowire::ErrorContext context;
+      context.detail = "\"" + cowire::printable(bytes) + "\" is not a number";
+      throw cowire::Error(cowire::errc::malformed, std::move(context));  // The peer's mistake.
+    }
+    return packet;
+  }
+};
+static_assert(cowire::Serializer<Decimal>);
+
+const cowire::Separated number_lines{Decimal{}};                // "12\n-3\n"
+const cowire::LengthPrefixed numbers{Decimal{}, {.width = 1}};  // "\2" "12" "\2" "-3"
+// [/one_shot]
+
+// [netstring]
+/// Netstrings: the size in decimal, a colon, the bytes, a comma.
+///
+///     received     "5:hello,0:,3:ab"
+///     packets      "hello", ""           kept: "3:ab", and 6 bytes are asked for
+class Netstring {
+ public:
+  using sent_packet = std::string;
+  using received_packet = std::string;
+  struct decoder_state {};  // Nothing to remember: the size is read again, it has few digits.
+
+  explicit Netstring(std::size_t limit = cowire::default_frame_limit) : limit_(limit) {}
+
+  void serialize(std::string_view packet, cowire::OutputBuffer& out) const {
+    if (packet.size() > limit_) {
+      throw too_large(packet.size());
+    }
+    out.append(std::to_string(packet.size()));
+    out.append(":");
+    out.append(packet);
+    out.append(",");
+  }
+
+  cowire::Decoded<std::string> decode(cowire::Bytes bytes, decoder_state&) const {
+    using Answer = cowire::Decoded<std::string>;
+    const std::string_view text = cowire::text_of(bytes);
+    const std::size_t colon = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (colon > most_digits || (colon < text.size() && (text[colon] != ':' || colon == 0))) {
+      return Answer::bad(malformed("no size"), std::min(colon, most_digits) + 1);  // Not a packet.
+    }
+    if (colon == text.size()) {
+      return Answer::need_more();  // Less than a packet, nobody knows how much less.
+    }
+    std::size_t size = 0;
+    std::from_chars(text.data(), text.data() + colon, size);
+    const std::size_t frame = colon + 1 + size + 1;
+    if (size > limit_) {
+      return Answer::bad(too_large(size), frame);  // Before the bytes are waited for.
+    }
+    if (text.size() < frame) {
+      return Answer::need_more(frame);  // Less than a packet: so many bytes it will be.
+    }
+    if (text[frame - 1] != ',') {
+      return Answer::bad(malformed("no comma"), frame);
+    }
+    return Answer::packet(std::string(text.substr(colon + 1, size)), frame);
+  }
+
+  std::size_t frame_limit() const noexcept { return most_digits + 1 + limit_ + 1; }
+
+ private:
+  static constexpr std::size_t most_digits = 9;
+
+  cowire::Error too_large(std::size_t size) const {
+    cowire::ErrorContext context;
+    context.size = size;
+    context.limit = limit_;
+    return cowire::Error(cowire::errc::too_large, std::move(context));
+  }
+
+  static cowire::Error malformed(std::string detail) {
+    cowire::ErrorContext context;
+    context.detail = std::move(detail);
+    return cowire::Error(cowire::errc::malformed, std::move(context));
+  }
+
+  std::size_t limit_;
+};
+static_assert(cowire::StreamSerializer<Netstring>);
+// [/netstring]
+
+// [converter]
+struct Request {
+  std::string verb;
+  std::string argument;
+};
+
+struct Reply {
+  int code = 0;
+  std::string text;
+};
+
+struct Commands {
+  using sent_packet = Reply;
+  using received_packet = Request;
+
+  std::string to_wire(const Reply& reply) const {
+    return std::to_string(reply.code) + " " + reply.text;
+  }
+
+  Request from_wire(std::string_view line) const {
+    const std::size_t space = std::min(line.find(' '), line.size());
+    if (space == 0) {
+      cowire::ErrorContext context;
+      context.detail = "a command is missing";
+      throw cowire::Error(cowire::errc::malformed, std::move(context));
+    }
+    return {std::string(line.substr(0, space)),
+            std::string(line.substr(std::min(space + 1, line.size())))};
+  }
+};
+
+const cowire::StreamProtocol commands{cowire::LineSerializer<std::string_view>{}, Commands{}};
+// [/converter]
+
+}  // namespace
+
+TEST_CASE("the built-in serializers of the page do what it says") {
+  using cowire::testing::decode_every_cut;
+  using cowire::testing::encode_all;
+  CHECK(encode_all(lines, "a") == "a\n");
+  CHECK(encode_all(crlf_lines, "a") == "a\r\n");
+  CHECK(decode_every_cut(views, "a\r\nb\n") ==
+        cowire::testing::Outcomes<cowire::LineSerializer<>>{"a", "b"});
+  CHECK(encode_all(records, "a\nb") == "a\nb\x1e");
+  CHECK(encode_all(messages, "hi") == "\0\0\0\2hi"s);
+  CHECK(encode_all(small_messages, "hi") == "\2\0hi"s);
+  CHECK(encode_all(measurements, Measurement{Kind::pressure, 258, {1.0F, 0.0F}}) ==
+        "\2\0\0\1\2\x3f\x80\0\0\0\0\0\0"s);
+  CHECK(encode_all(cowire::FixedSize{DateSerializer{}}, Date{2026, 7, 14}) == "\x07\xea\7\16");
+  CHECK(encode_all(protocol, "any\nbytes") == "any\nbytes");
+  CHECK(decode_every_cut(protocol, "a\n") ==
+        cowire::testing::Outcomes<cowire::LineSerializer<>>{"a"});
+}
+
+TEST_CASE("the serializers of one's own do what the page says") {
+  using cowire::testing::encode_all;
+  CHECK(encode_all(number_lines, 12, -3) == "12\n-3\n");
+  CHECK(encode_all(numbers, 12, -3) ==
+        "\2"
+        "12"
+        "\2"
+        "-3");
+  const auto error = thrown([] { (void)Decimal{}.deserialize(cowire::bytes_of("1x")); });
+  REQUIRE(error);
+  CHECK(error->context().detail == "\"1x\" is not a number");
+  CHECK(thrown([] { (void)Decimal{}.deserialize({}); }));
+}
+
+// [test]
+TEST_CASE("netstrings") {
+  using cowire::errc;
+  using cowire::testing::decode_every_cut;
+  using cowire::testing::encode_all;
+  using Packets = cowire::testing::Outcomes<Netstring>;
+  const Netstring small(9);
+
+  CHECK(encode_all(small, "hello", "") == "5:hello,0:,");
+  CHECK(decode_every_cut(small, "5:hello,0:,") == Packets{"hello", ""});
+  CHECK(decode_every_cut(small, "5:hel") == Packets{errc::truncated});
+  CHECK(decode_every_cut(small, "10:0123456789,1:x,") == Packets{errc::too_large, "x"});
+  CHECK(decode_every_cut(small, "1:ab1:x,") == Packets{errc::malformed, "x"});
+  CHECK(decode_every_cut(small, "!1:x,") == Packets{errc::malformed, "x"});
+  CHECK(decode_every_cut(small, "0123456789") == Packets{errc::malformed});
+}
+// [/test]
+
+TEST_CASE("the netstring decoder says how many bytes it needs, and limits what is sent") {
+  Netstring::decoder_state state;
+  CHECK(Netstring{}.decode(cowire::bytes_of("3:ab"), state).total() == 6);
+  CHECK(Netstring{}.decode(cowire::bytes_of("3"), state).total() == 0);
+  CHECK(Netstring(9).frame_limit() == 20);
+  CHECK(thrown([] { cowire::testing::encode_all(Netstring(2), "abc"); }));
+}
+
+TEST_CASE("the converter of the page does what it says") {
+  using cowire::testing::encode_all;
+  CHECK(encode_all(commands, Reply{200, "Command okay."}) == "200 Command okay.\n");
+  decltype(commands)::decoder_state state;
+  auto answer = commands.decode(cowire::bytes_of("USER rose\n"), state);
+  REQUIRE(answer.has_packet());
+  CHECK(answer.value().verb == "USER");
+  CHECK(answer.value().argument == "rose");
+  CHECK(commands.decode(cowire::bytes_of("NOOP\n"), state).value().argument == "");
+  CHECK(commands.decode(cowire::bytes_of(" x\n"), state).is_bad());
+}
