@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "asio_server.hpp"
 #include "count.hpp"
+#include "cowire_server.hpp"
 #include "epoll_server.hpp"
 #include "measure.hpp"
 #include "options.hpp"
@@ -30,6 +31,10 @@ using namespace cowire::benchmark;
 constexpr auto servers = std::to_array<ServerEntry>({
     {"epoll", "raw epoll", serve_epoll},
     {"asio", "Asio naive coroutine", serve_asio},
+    {"loop-view", "cowire loop, view", serve_cowire<LoopingEcho, std::string_view>},
+    {"loop-string", "cowire loop, string", serve_cowire<LoopingEcho, std::string>},
+    {"return-view", "cowire return, view", serve_cowire<ReturningEcho, std::string_view>},
+    {"return-string", "cowire return, string", serve_cowire<ReturningEcho, std::string>},
 });
 // -------------------------------------------------------------------------------------------------
 

@@ -44,14 +44,15 @@ class Block {
   BlockPool* pool_ = nullptr;
 };
 
-/// Free blocks of one size, so that connections hold memory only while bytes are under way.
+/// Free blocks of two sizes, so that connections hold memory only while bytes are under way.
 ///
 /// The block given back last is handed out first: it is the one that is still in the cache.
 /// Larger requests are allocated and freed as they come. Not thread-safe; must outlive its blocks.
 class BlockPool {
  public:
-  static constexpr std::size_t block_size = 16 * 1024;
-  static constexpr std::size_t most_kept = 64;  // 1 MiB; the rest is freed
+  static constexpr std::size_t small_size = 512;        // for the bytes of one small request
+  static constexpr std::size_t block_size = 16 * 1024;  // for a stream of bytes
+  static constexpr std::size_t most_kept = 64;          // of each size; the rest is freed
 
   BlockPool() = default;
   BlockPool(const BlockPool&) = delete;
@@ -62,31 +63,39 @@ class BlockPool {
     if (size > block_size) {
       return {std::make_unique_for_overwrite<std::byte[]>(size), size, this};
     }
-    if (free_.empty()) {
-      return {std::make_unique_for_overwrite<std::byte[]>(block_size), block_size, this};
+    const std::size_t rounded = size <= small_size ? small_size : block_size;
+    Free& kept = free_of(rounded);
+    if (kept.empty()) {
+      return {std::make_unique_for_overwrite<std::byte[]>(rounded), rounded, this};
     }
-    std::unique_ptr<std::byte[]> data = std::move(free_.back());
-    free_.pop_back();
-    return {std::move(data), block_size, this};
+    std::unique_ptr<std::byte[]> data = std::move(kept.back());
+    kept.pop_back();
+    return {std::move(data), rounded, this};
   }
 
  private:
   friend class Block;
+  using Free = std::vector<std::unique_ptr<std::byte[]>>;
+
+  Free& free_of(std::size_t size) noexcept { return size == small_size ? small_ : normal_; }
 
   void give_back(std::unique_ptr<std::byte[]> data, std::size_t size) noexcept {
-    if (size == block_size && free_.size() < most_kept) {
-      if (free_.capacity() == 0) {
-        try {
-          free_.reserve(most_kept);
-        } catch (const std::bad_alloc&) {
-          return;  // Freed instead of kept.
-        }
-      }
-      free_.push_back(std::move(data));
+    if (size > block_size) {
+      return;
+    }
+    Free& kept = free_of(size);
+    try {
+      kept.reserve(most_kept);
+    } catch (const std::bad_alloc&) {
+      return;  // Freed instead of kept.
+    }
+    if (kept.size() < most_kept) {
+      kept.push_back(std::move(data));
     }
   }
 
-  std::vector<std::unique_ptr<std::byte[]>> free_;
+  Free small_;
+  Free normal_;
 };
 
 inline Block::~Block() {

@@ -125,8 +125,11 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// A new turn of the executor: the budgets of the last one are forgotten.
   void begin_turn() noexcept;
 
-  /// Why there is nothing more to receive; end_of_stream if nothing went wrong.
-  /// @pre poll() said `ended`
+  /// Why there is nothing more to receive, or to send; end_of_stream if nothing went wrong.
+  /// @pre poll() said `ended`, or the connection failed or is closing
+  std::error_code end_code() const noexcept;
+
+  /// The same with all that is known of it.
   Error end_error() const;
 
   /// Whether the peer has begun a packet, or has not yet taken what is queued for it.
@@ -200,7 +203,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void on_timer();
   void on_wait_timeout(time_point now);
   void set_timer();
-  void end_input(Error error);
+  void end_input(std::error_code ec, const char* detail = "");
+  void read_soon();
 
   // Sending.
   void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet);
@@ -235,7 +239,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::chrono::nanoseconds idle_left_;    // of the limits, for the next wait: the clock stands
   std::chrono::nanoseconds packet_left_;  // still while the owner works
 
-  std::optional<Error> input_end_;  // The peer's end, or what broke the input.
+  std::error_code input_end_;       // The peer's end, or what broke the input.
+  const char* end_detail_ = "";     // Says more of it.
   std::optional<Error> failure_;    // What broke the connection.
   std::uint64_t packets_received_ = 0;
   std::size_t packets_this_turn_ = 0;
@@ -244,6 +249,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::atomic<bool> closing_ = false;
   bool waiting_ = false;
   bool reading_ = false;
+  bool last_read_was_short_ = false;
   bool releasing_ = false;
   bool stalled_ = false;  // the wait is for room in the output queue
   bool flush_scheduled_ = false;

@@ -34,7 +34,7 @@ class PacketReader {
   enum class Outcome {
     packet,   ///< The slot holds a packet, or the error that stands in its place.
     nothing,  ///< More bytes are needed.
-    ended,    ///< end() was called, and nothing is left; end_error() tells how it ended.
+    ended,    ///< end() was called, and nothing is left; truncated() tells how it ended.
   };
 
   /// @lifetime Protocol and pool must outlive the reader.
@@ -72,15 +72,25 @@ class PacketReader {
     return Outcome::nothing;
   }
 
-  /// Room for the bytes to come, at least one. Grows with what has really been received, not with
-  /// what a header announces.
+  /// Room for the bytes to come, at least one.
+  ///
+  /// Little of it while the peer sends little, so that a connection which waits for its next small
+  /// request owns a small block. It grows with what has really been received, not with what a
+  /// header announces.
   MutableBytes prepare() {
+    if (input_.size() == 0 && input_.capacity() > BlockPool::small_size &&
+        last_size_ < BlockPool::small_size) {
+      input_.release();
+    }
     const std::size_t missing = wanted_ > input_.size() ? wanted_ - input_.size() : 1;
-    return input_.prepare(std::min(missing, std::max(input_.size(), BlockPool::block_size / 2)));
+    const std::size_t affordable = std::max(input_.size(), BlockPool::block_size / 2);
+    const std::size_t expected = last_size_ < BlockPool::small_size ? 1 : BlockPool::block_size / 2;
+    return input_.prepare(std::max(expected, std::min(missing, affordable)));
   }
 
   /// Says that `n` bytes of the room were filled.
   void commit(std::size_t n) {
+    last_size_ = n;
     input_.commit(n);
     if (skip_ != 0) {
       consume(std::exchange(skip_, 0));
@@ -99,9 +109,9 @@ class PacketReader {
   /// The bytes received and not yet taken.
   Bytes pending() const noexcept { return input_.readable(); }
 
-  /// How the stream ended: end_of_stream between two packets, truncated inside one.
+  /// Whether the stream ended inside a packet, and was not just ended between two: errc::truncated.
   /// @pre next() said `ended`
-  const Error& end_error() const noexcept { return *end_error_; }
+  const std::optional<Error>& truncated() const noexcept { return truncated_; }
 
  private:
   // Room beside the payload for a header, separator or line ending.
@@ -161,37 +171,38 @@ class PacketReader {
     return Outcome::packet;
   }
 
+  // The stream has ended: the rest may be a packet still.
   Outcome finish(Slot& slot) {
-    if (end_error_) {
-      return Outcome::ended;
-    }
     if (skip_ != 0) {
-      ErrorContext context;
-      context.detail = "the stream ended inside a packet that was too large";
-      end_error_.emplace(errc::truncated, std::move(context));
-    } else if (input_.size() == 0) {
-      end_error_.emplace(errc::end_of_stream);
-    } else {
+      truncate("the stream ended inside a packet that was too large");
+    } else if (input_.size() != 0) {
       const Bytes bytes = input_.readable();
       std::optional<Decoded<packet_type>> decoded;
       try {
         decoded.emplace(protocol_->decode_end(bytes, decoder_));
       } catch (...) {
-        end_error_.emplace(errc::truncated);
         return crash(slot);
       }
-      if (decoded->is_bad() && decoded->error().code() == errc::truncated) {
-        end_error_.emplace(decoded->error().with_peer({}, bytes));
-        drop_everything();
-      } else if (!decoded->needs_more() && decoded->consumed() != 0) {
+      const bool is_cut = decoded->is_bad() && decoded->error().code() == errc::truncated;
+      if (!is_cut && !decoded->needs_more() && decoded->consumed() != 0) {
         return take(*decoded, bytes, slot);  // The rest, if any, is asked for next time.
-      } else {
-        end_error_.emplace(errc::truncated);
+      }
+      if (is_cut) {
+        truncated_.emplace(decoded->error().with_peer({}, bytes));
         drop_everything();
+      } else {
+        truncate("the stream ended inside a packet");
       }
     }
-    mid_packet_ = false;
     return Outcome::ended;
+  }
+
+  void truncate(const char* detail) {
+    ErrorContext context;
+    context.detail = detail;
+    truncated_.emplace(errc::truncated, std::move(context));
+    drop_everything();
+    skip_ = 0;
   }
 
   const P* protocol_;
@@ -200,9 +211,10 @@ class PacketReader {
   [[no_unique_address]] typename P::decoder_state decoder_{};
   std::size_t wanted_ = 0;     // How many bytes the decoder wants to see before it is asked again.
   std::uint64_t skip_ = 0;     // Bytes of a bad packet still to come.
+  std::size_t last_size_ = 0;  // of the last commit
   bool mid_packet_ = false;
   bool ended_ = false;
-  std::optional<Error> end_error_;
+  std::optional<Error> truncated_;
 };
 
 }  // namespace cowire

@@ -133,6 +133,7 @@ class ServerState final : public SessionOwner<P, H>,
   void begin_accepting(const Self& self);
   Task<void> run_service_init();
   static Task<void> accept_loop(Self self, Slot& listener);
+  bool has_room() const noexcept { return sessions_.size() < options_.max_connections; }
   Task<void> wait_for_room();
 
   // Waits for the end of the service and brings it about. Runs from start to stop.

@@ -286,7 +286,7 @@ class Session final : public Connection<P, T, C>,
   void end_generator() {
     const bool was_opening = phase_ == Phase::opening;
     if (!this->is_cancelled()) {
-      log_end(this->end_error());
+      log_end(this->end_code());
     }
     destroy_generator();
     if (was_opening) {
@@ -431,14 +431,14 @@ class Session final : public Connection<P, T, C>,
   }
 
   // Why the peer's input ended, if that is worth a line.
-  void log_end(const Error& error) const {
-    const std::error_code code = error.code();
+  void log_end(std::error_code code) const {
     if (code == errc::end_of_stream || code == errc::closed) {
       return;
     }
-    const bool expected = code == condition::disconnected;
-    log(expected ? LogLevel::debug : LogLevel::warning, "connection ended",
-        std::make_exception_ptr(error));
+    const LogLevel level = code == condition::disconnected ? LogLevel::debug : LogLevel::warning;
+    if (owner_->logger.enabled(level)) {
+      log(level, "connection ended", std::make_exception_ptr(this->end_error()));
+    }
   }
 
   std::shared_ptr<SessionOwner<P, H>> owner_;

@@ -40,15 +40,31 @@ auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
 
 template <Protocol P, Transport T, class C>
   requires Clock<C, typename T::executor_type>
+std::error_code Connection<P, T, C>::end_code() const noexcept {
+  if (failure_) {
+    return failure_->code();
+  }
+  if (closing_) {
+    return errc::closed;
+  }
+  return reader_.truncated() ? make_error_code(errc::truncated) : input_end_;
+}
+
+template <Protocol P, Transport T, class C>
+  requires Clock<C, typename T::executor_type>
 Error Connection<P, T, C>::end_error() const {
   if (failure_) {
     return failure_->with_peer(peer_name());
   }
-  if (closing_) {
-    return Error(errc::closed).with_peer(peer_name());
+  if (!closing_ && reader_.truncated()) {
+    return reader_.truncated()->with_peer(peer_name());
   }
-  const bool clean = input_end_->code() == errc::end_of_stream;
-  return (clean ? reader_.end_error() : *input_end_).with_peer(peer_name());
+  ErrorContext context;
+  context.peer = peer_name();
+  if (!closing_) {
+    context.detail = end_detail_;
+  }
+  return Error(end_code(), std::move(context));
 }
 
 template <Protocol P, Transport T, class C>
@@ -76,7 +92,7 @@ void Connection<P, T, C>::continue_receive() {
     post([](Connection& self) { self.notify(); });
   } else if (!stalled_) {
     release_at_ = now + release_after;
-    start_read();
+    read_soon();
   }
   set_timer();
 }
@@ -97,6 +113,22 @@ void Connection<P, T, C>::notify() {
   }
 }
 
+// A read that was not filled has emptied the socket: an immediate attempt would only find that
+// out by a system call. In the next turn the answer to what was just sent may be there.
+template <Protocol P, Transport T, class C>
+  requires Clock<C, typename T::executor_type>
+void Connection<P, T, C>::read_soon() {
+  if (!std::exchange(last_read_was_short_, false)) {
+    start_read();
+  } else {
+    post([](Connection& self) {
+      if (self.waiting_ && !self.stalled_) {
+        self.start_read();
+      }
+    });
+  }
+}
+
 template <Protocol P, Transport T, class C>
   requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::start_read() {
@@ -105,10 +137,12 @@ void Connection<P, T, C>::start_read() {
   }
   reading_ = true;
   const MutableBytes room = reader_.prepare();
-  transport_.async_read_some(asio::buffer(room.data(), room.size()),
-                             [self = shared_self()](std::error_code ec, std::size_t n) {
-                               self->on_read(ec, n);
-                             });
+  transport_.async_read_some(
+      asio::buffer(room.data(), room.size()),
+      [self = shared_self(), size = room.size()](std::error_code ec, std::size_t n) {
+        self->last_read_was_short_ = n < size;
+        self->on_read(ec, n);
+      });
 }
 
 template <Protocol P, Transport T, class C>
@@ -123,7 +157,7 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
     return;
   }
   if (ec) {
-    end_input(Error(ec));
+    end_input(ec);
   } else if (!closing_) {
     reader_.commit(n);
     idle_left_ = limits().idle_timeout;
@@ -137,13 +171,13 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
 
 template <Protocol P, Transport T, class C>
   requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::end_input(Error error) {
-  if (error.code() == asio::error::eof) {
+void Connection<P, T, C>::end_input(std::error_code ec, const char* detail) {
+  if (ec == asio::error::eof) {
     reader_.end();  // It knows whether a packet was cut.
-    input_end_.emplace(errc::end_of_stream);
-  } else {
-    input_end_.emplace(std::move(error));
+    ec = errc::end_of_stream;
   }
+  input_end_ = ec;
+  end_detail_ = detail;
 }
 
 // The read was cancelled because the connection idles: wait for bytes without a place for them.
@@ -217,13 +251,9 @@ template <Protocol P, Transport T, class C>
   requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::on_wait_timeout(time_point now) {
   if (idle_deadline_ <= now || packet_deadline_ <= now) {
-    ErrorContext context;
-    context.detail = packet_deadline_ <= now
-                         ? "the peer did not finish a packet within the time limit"
-                         : "the peer sent nothing within the time limit";
-    context.first_bytes = text_of(reader_.pending().first(
-        std::min<std::size_t>(32, reader_.pending().size())));
-    end_input(Error(errc::timeout, std::move(context)));
+    end_input(errc::timeout, packet_deadline_ <= now
+                                 ? "the peer did not finish a packet within the time limit"
+                                 : "the peer sent nothing within the time limit");
     notify();
   } else if (wait_deadline_ <= now) {
     // What is left of the other limits is for the next wait.

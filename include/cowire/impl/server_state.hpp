@@ -191,7 +191,9 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
   while (listener.is_open() && !self->stop_at_) {
     std::error_code failed;
     try {
-      co_await self->wait_for_room();
+      if (!self->has_room()) {
+        co_await self->wait_for_room();
+      }
       co_await listener.accept_one(*self);
       back_off = shortest;
       continue;
@@ -224,14 +226,9 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
 
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::wait_for_room() {
-  const auto has_room = [this] {
-    return sessions_.size() < options_.max_connections || stop_at_.has_value();
-  };
-  if (!has_room()) {
-    log(LogLevel::warning, "the limit of " + std::to_string(options_.max_connections) +
-                               " connections is reached: further ones wait until one ends");
-    co_await wait_until(std::nullopt, has_room);
-  }
+  log(LogLevel::warning, "the limit of " + std::to_string(options_.max_connections) +
+                             " connections is reached: further ones wait until one ends");
+  co_await wait_until(std::nullopt, [this] { return has_room() || stop_at_; });
 }
 
 // Stopping.
