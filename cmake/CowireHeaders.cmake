@@ -34,16 +34,21 @@ set(COWIRE_HEADERS
   include/cowire/detail/completion.hpp
   include/cowire/detail/connect_tcp.hpp
   include/cowire/detail/event.hpp
+  include/cowire/detail/exception_code.hpp
   include/cowire/detail/frame_pool.hpp
   include/cowire/detail/generator_promise.hpp
   include/cowire/detail/lazy_timer.hpp
+  include/cowire/detail/memory_pipe.hpp
   include/cowire/detail/pending_handler.hpp
+  include/cowire/detail/receive_deadlines.hpp
   include/cowire/detail/runs_here.hpp
   include/cowire/detail/separator_scan.hpp
   include/cowire/detail/server_state.hpp
   include/cowire/detail/session.hpp
+  include/cowire/detail/session_log.hpp
   include/cowire/detail/to_executor.hpp
   include/cowire/impl/connection.hpp
+  include/cowire/impl/connection_send.hpp
   include/cowire/impl/server_state.hpp
   include/cowire/impl/tcp.hpp
   include/cowire/serializers/fixed_size.hpp

@@ -16,7 +16,8 @@ import sys
 
 # The towers, each from its lowest floor up. A header may include the lower floors of its own tower
 # and every floor of the towers named in BELOW. A new header needs a place here.
-# impl/x.hpp holds the bodies of x.hpp, in whichever room that is, and stands on its floor.
+# impl/x.hpp and impl/x_part.hpp hold the bodies of x.hpp, in whichever room that is, and stand on
+# its floor.
 FLOORS = {
     "ground": [
         ["bytes.hpp", "limits.hpp", "logger.hpp"],
@@ -35,16 +36,18 @@ FLOORS = {
     "stream": [
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
-         "detail/to_executor.hpp"],
+         "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/receive_deadlines.hpp"],
         ["transport.hpp", "detail/completion.hpp", "detail/event.hpp",
-         "detail/generator_promise.hpp", "detail/lazy_timer.hpp"],
+         "detail/generator_promise.hpp", "detail/lazy_timer.hpp",
+         "detail/memory_pipe.hpp"],
         ["generator.hpp", "task_group.hpp", "detail/channel.hpp",
          "transports/tcp.hpp", "transports/unix.hpp", "transports/tls.hpp",
          "transports/memory.hpp"],
         ["detail/connect_tcp.hpp"],
     ],
     "roof": [
-        ["connection.hpp", "client_options.hpp", "server_options.hpp", "service.hpp"],
+        ["connection.hpp", "client_options.hpp", "server_options.hpp", "service.hpp",
+         "detail/session_log.hpp"],
         ["peer.hpp", "detail/client_connection.hpp"],
         ["handler.hpp"],
         ["detail/session.hpp"],
@@ -86,18 +89,26 @@ PLACES = {name: (tower, floor)
           for name in names}
 
 
+def header_of(name):
+    """Returns the header whose bodies an impl/ file holds; any other header is its own."""
+    if not name.startswith("impl/"):
+        return name
+    stem = name.removeprefix("impl/").removesuffix(".hpp")
+    for candidate in (stem, stem.rpartition("_")[0]):
+        for room in ("", "detail/", "serializers/", "transports/"):
+            if f"{room}{candidate}.hpp" in PLACES:
+                return f"{room}{candidate}.hpp"
+    return name
+
+
 def place_of(name):
     """Returns (tower, floor) of a header, or None."""
-    if name.startswith("impl/"):
-        rooms = ("", "detail/", "serializers/", "transports/")
-        return next(filter(None, (PLACES.get(room + name[5:]) for room in rooms)), None)
-    return PLACES.get(name)
+    return PLACES.get(header_of(name))
 
 
 def may_include(name, other):
     here, there = place_of(name), place_of(other)
-    stem = name.rsplit("/", 1)[-1]
-    if here == there and stem == other.rsplit("/", 1)[-1] and "impl/" in name + other:
+    if header_of(name) == header_of(other):
         return True
     return there[0] in BELOW[here[0]] or (there[0] == here[0] and there[1] < here[1])
 

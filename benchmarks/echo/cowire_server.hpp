@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include "process.hpp"
-
 #include "cowire/cowire.hpp"
+#include "process.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>

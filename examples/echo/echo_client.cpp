@@ -4,11 +4,11 @@
 //     echo_client [host] [port] [message...]    defaults: 127.0.0.1 9000 hello
 
 #include "../arguments.hpp"
-
 #include "cowire/cowire.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <cstdio>

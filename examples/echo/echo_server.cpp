@@ -4,7 +4,6 @@
 //     echo_server [host] [port]         defaults: 127.0.0.1 9000; port 0: any free one
 
 #include "../arguments.hpp"
-
 #include "cowire/cowire.hpp"
 
 #include <cstdio>
@@ -16,7 +15,7 @@ struct Echo {
   cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
     std::string line = co_yield {};  // wait for this peer's next request
     client.send_packet(line);        // answer it
-  }                                  // returning keeps the connection: a new generator starts
+  }  // returning keeps the connection: a new generator starts
 };
 // [/echo]
 

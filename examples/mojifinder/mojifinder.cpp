@@ -6,7 +6,6 @@
 
 #include "../arguments.hpp"
 #include "char_index.hpp"
-
 #include "cowire/cowire.hpp"
 
 #include <cstddef>
@@ -38,7 +37,8 @@ class Finder {
       co_return;
     }
     const std::string_view query = mojifinder::strip(*line);
-    std::printf(" From %s: '%s'\n", peer.c_str(), cowire::printable(cowire::bytes_of(query)).c_str());
+    std::printf(" From %s: '%s'\n", peer.c_str(),
+                cowire::printable(cowire::bytes_of(query)).c_str());
     if (query.empty()) {
       co_return;  // A new generator starts, and prompts again.
     }

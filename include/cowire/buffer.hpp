@@ -190,6 +190,7 @@ class OutputBuffer {
       written_ += bytes.size();
     }
   }
+  /// Appends a copy of the text.
   void append(std::string_view text) { append(bytes_of(text)); }
 
   /// Appends one byte.
@@ -205,6 +206,8 @@ class OutputBuffer {
     }
     return {block_.data() + written_, block_.size() - written_};
   }
+
+  /// Says that `n` bytes of the prepared room were filled.
   void commit(std::size_t n) noexcept {
     assert(n <= block_.size() - written_);
     written_ += n;

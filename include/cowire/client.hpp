@@ -11,6 +11,7 @@
 #include "cowire/task.hpp"
 
 #include <asio/any_io_executor.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -52,8 +53,8 @@ class Client {
   explicit Client(ExecutorOrContext&& executor, P protocol, ClientOptions options = {})
       : executor_(detail::to_executor(executor)),
         options_(std::move(options)),
-        context_(new ConnectionContext<P>{std::move(protocol), options_.limits, options_.logger,
-                                          {}}) {}
+        context_(
+            new ConnectionContext<P>{std::move(protocol), options_.limits, options_.logger, {}}) {}
 
   /// A client on a connected transport: memory, or a socket that came from elsewhere.
   template <Transport T>
@@ -184,8 +185,8 @@ class Client {
   template <Transport T>
   void adopt(T transport) {
     transport.apply(options_.socket);
-    connection_ = std::make_shared<detail::ClientConnection<P, T, C>>(std::move(transport),
-                                                                      context_);
+    connection_ =
+        std::make_shared<detail::ClientConnection<P, T, C>>(std::move(transport), context_);
   }
 
   Task<void> do_connect(std::string host, std::uint16_t port, std::chrono::nanoseconds timeout) {

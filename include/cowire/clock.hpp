@@ -3,6 +3,7 @@
 
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/wait_traits.hpp>
+
 #include <chrono>
 #include <concepts>
 #include <system_error>

@@ -5,6 +5,7 @@
 #include "cowire/clock.hpp"
 #include "cowire/detail/channel.hpp"
 #include "cowire/detail/lazy_timer.hpp"
+#include "cowire/detail/receive_deadlines.hpp"
 #include "cowire/detail/runs_here.hpp"
 #include "cowire/limits.hpp"
 #include "cowire/logger.hpp"
@@ -15,6 +16,7 @@
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -54,8 +56,9 @@ struct ConnectionContext {
 /// once (one thread, or a strand); send, close, abort, is_closing and id may be called from any
 /// thread.
 template <Protocol P, Transport T, class C = SteadyClock>
-  requires Clock<C, typename T::executor_type>
 class Connection : public detail::SendChannel<typename P::sent_packet> {
+  static_assert(Clock<C, typename T::executor_type>);
+
  public:
   using sent_packet = typename P::sent_packet;
   using received_packet = typename P::received_packet;
@@ -69,8 +72,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
         reader_(context_->protocol, context_->pool, context_->limits.receive_limit),
         output_(context_->pool),
         timer_(transport_.get_executor()),
-        idle_left_(limits().idle_timeout),
-        packet_left_(limits().frame_timeout) {}
+        deadlines_(context_->limits) {}
 
   asio::any_io_executor executor() const final { return own_executor(); }
   Endpoint local_endpoint() const final { return transport_.local_endpoint(); }
@@ -79,10 +81,16 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::uint64_t id() const noexcept final { return id_; }
   bool is_closing() const noexcept final { return closing_; }
 
+  /// Queues a packet. From another thread it is serialized there, and posted.
+  /// @throws Error closed, output_limit, what broke the connection; and what the serializer throws.
   void send(detail::packet_argument_t<sent_packet> packet) final;
+
+  /// Writes what the transport takes at once of what is queued, and the rest as it can.
   void flush() final;
   void close() final;
   void abort() final;
+
+  /// The two questions of those who wait for the output queue: see detail::Channel.
   bool may_go_on(detail::OutputLevel level, std::error_code& ec) const final;
   bool reached(detail::OutputLevel level, std::error_code& ec) const final;
 
@@ -166,8 +174,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// Runs `f(*this)` from the executor's queue.
   template <class F>
   void post(F f) {
-    asio::post(own_executor(),
-               [self = shared_self(), f = std::move(f)]() mutable { f(*self); });
+    asio::post(own_executor(), [self = shared_self(), f = std::move(f)]() mutable { f(*self); });
   }
 
  private:
@@ -201,7 +208,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void on_read(std::error_code ec, std::size_t n);
   void release_memory();
   void on_timer();
-  void on_wait_timeout(time_point now);
+  void on_receive_timer(time_point now);
   void set_timer();
   void end_input(std::error_code ec, const char* detail = "");
   void read_soon();
@@ -230,18 +237,14 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   Block scrap_;  // Where the bytes go that arrive after a close.
   detail::LazyTimer<C, typename T::executor_type> timer_;
 
-  time_point wait_deadline_ = never;    // of the owner's wait
-  time_point idle_deadline_ = never;    // for the first byte of a packet
-  time_point packet_deadline_ = never;  // for the rest of it
-  time_point send_deadline_ = never;    // for the peer to take a byte
-  time_point release_at_ = never;       // give memory back
-  time_point close_deadline_ = never;   // for the peer's end, after ours
-  std::chrono::nanoseconds idle_left_;    // of the limits, for the next wait: the clock stands
-  std::chrono::nanoseconds packet_left_;  // still while the owner works
+  detail::ReceiveDeadlines<time_point> deadlines_;
+  time_point send_deadline_ = never;   // for the peer to take a byte
+  time_point close_deadline_ = never;  // for the peer's end, after ours
+  time_point release_at_ = never;      // give memory back
 
-  std::error_code input_end_;       // The peer's end, or what broke the input.
-  const char* end_detail_ = "";     // Says more of it.
-  std::optional<Error> failure_;    // What broke the connection.
+  std::error_code input_end_;     // The peer's end, or what broke the input.
+  const char* end_detail_ = "";   // Says more of it.
+  std::optional<Error> failure_;  // What broke the connection.
   std::uint64_t packets_received_ = 0;
   std::size_t packets_this_turn_ = 0;
   std::size_t bytes_this_turn_ = 0;
@@ -261,3 +264,4 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 }  // namespace cowire
 
 #include "cowire/impl/connection.hpp"
+#include "cowire/impl/connection_send.hpp"

@@ -101,34 +101,6 @@ inline const ErrcText* find_errc_text(int value) noexcept {
   return nullptr;
 }
 
-}  // namespace detail
-
-/// The category of `errc`. Its name is "cowire".
-const std::error_category& error_category() noexcept;
-
-/// The category of `condition`.
-const std::error_category& condition_category() noexcept;
-
-inline std::error_code make_error_code(errc code) noexcept {
-  return {static_cast<int>(code), error_category()};
-}
-
-inline std::error_condition make_error_condition(condition value) noexcept {
-  return {static_cast<int>(value), condition_category()};
-}
-
-}  // namespace cowire
-
-template <>
-struct std::is_error_code_enum<cowire::errc> : std::true_type {};
-
-template <>
-struct std::is_error_condition_enum<cowire::condition> : std::true_type {};
-
-namespace cowire {
-
-namespace detail {
-
 class ErrcCategory final : public std::error_category {
  public:
   const char* name() const noexcept override { return "cowire"; }
@@ -164,32 +136,55 @@ class ConditionCategory final : public std::error_category {
     return "unknown cowire condition " + std::to_string(value);
   }
 
-  bool equivalent(const std::error_code& code, int value) const noexcept override {
-    switch (static_cast<condition>(value)) {
-      case condition::disconnected:
-        return code == errc::end_of_stream || code == errc::truncated || code == errc::closed ||
-               code == std::errc::connection_reset || code == std::errc::connection_aborted ||
-               code == std::errc::broken_pipe || code == std::errc::not_connected;
-      case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
-      case condition::usable:
-        return code == errc::malformed || code == errc::too_large || code == errc::timeout ||
-               code == errc::not_sendable || code == errc::serializer_failed ||
-               code == errc::busy || code == errc::invalid_argument;
-    }
-    return false;
-  }
+  bool equivalent(const std::error_code& code, int value) const noexcept override;
 };
 
 }  // namespace detail
 
+/// The category of `errc`. Its name is "cowire".
 inline const std::error_category& error_category() noexcept {
   static const detail::ErrcCategory category;
   return category;
 }
 
+/// The category of `condition`.
 inline const std::error_category& condition_category() noexcept {
   static const detail::ConditionCategory category;
   return category;
+}
+
+inline std::error_code make_error_code(errc code) noexcept {
+  return {static_cast<int>(code), error_category()};
+}
+
+inline std::error_condition make_error_condition(condition value) noexcept {
+  return {static_cast<int>(value), condition_category()};
+}
+
+}  // namespace cowire
+
+template <>
+struct std::is_error_code_enum<cowire::errc> : std::true_type {};
+
+template <>
+struct std::is_error_condition_enum<cowire::condition> : std::true_type {};
+
+namespace cowire {
+
+inline bool detail::ConditionCategory::equivalent(const std::error_code& code,
+                                                  int value) const noexcept {
+  switch (static_cast<condition>(value)) {
+    case condition::disconnected:
+      return code == errc::end_of_stream || code == errc::truncated || code == errc::closed ||
+             code == std::errc::connection_reset || code == std::errc::connection_aborted ||
+             code == std::errc::broken_pipe || code == std::errc::not_connected;
+    case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
+    case condition::usable:
+      return code == errc::malformed || code == errc::too_large || code == errc::timeout ||
+             code == errc::not_sendable || code == errc::serializer_failed || code == errc::busy ||
+             code == errc::invalid_argument;
+  }
+  return false;
 }
 
 /// What is known about an error beside its code. Empty and absent members say nothing.
@@ -214,7 +209,8 @@ inline std::string_view likely_protocol(Bytes first) noexcept {
   if (text.starts_with("PRI * HTTP/2")) {
     return "an HTTP/2 request";
   }
-  if (text.starts_with("PROXY ") || text.starts_with(std::string_view("\r\n\r\n\0\r\nQUIT\n", 12))) {
+  if (text.starts_with("PROXY ") ||
+      text.starts_with(std::string_view("\r\n\r\n\0\r\nQUIT\n", 12))) {
     return "a PROXY protocol header";
   }
   if (text.starts_with("SSH-")) {
@@ -260,9 +256,8 @@ class Error : public std::system_error {
  private:
   struct Data {
     Data(std::error_code code, ErrorContext given) : context(std::move(given)) {
-      const detail::ErrcText* text = code.category() == error_category()
-                                         ? detail::find_errc_text(code.value())
-                                         : nullptr;
+      const detail::ErrcText* text =
+          code.category() == error_category() ? detail::find_errc_text(code.value()) : nullptr;
       if (!context.detail.empty()) {
         what = context.detail;
         if (text == nullptr) {

@@ -28,12 +28,15 @@ namespace cowire {
 template <class T>
 class [[nodiscard]] Decoded {
  public:
+  /// Less than a packet.
   static Decoded need_more(std::size_t total = 0, std::size_t consumed = 0) {
     return {std::in_place_index<0>, consumed, total};
   }
+  /// A packet, made of the first `consumed` bytes.
   static Decoded packet(T value, std::size_t consumed) {
     return {std::in_place_index<1>, consumed, 0, std::move(value)};
   }
+  /// Not a packet; `consumed` bytes are to be skipped.
   static Decoded bad(Error error, std::uint64_t consumed) {
     return {std::in_place_index<2>, consumed, 0, std::move(error)};
   }

@@ -82,9 +82,7 @@ class [[nodiscard]] Generator {
   void resume() { handle_.resume(); }
 
   /// Sets where the requests come from. @lifetime The source must outlive the coroutine.
-  void source(detail::RequestSource<Request>& source) noexcept {
-    handle_.promise().source(source);
-  }
+  void source(detail::RequestSource<Request>& source) noexcept { handle_.promise().source(source); }
 
   /// Whether the coroutine has reached a yield.
   bool has_yielded() const noexcept { return handle_.promise().has_yielded(); }

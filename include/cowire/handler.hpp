@@ -64,7 +64,8 @@ concept HasServiceInit = requires(H& handler, Service& service) {
 ///     h.handle(c), or h(c)   Generator<P::received_packet>  talks to one peer, see below
 ///     h.on_connection(c)     void, Task<void> or            optional: runs before handle; may send
 ///                            Generator<received_packet>     and refuse, a generator may receive
-///     h.on_disconnection(c)  void or Task<void>             optional: runs once for each peer whose
+///     h.on_disconnection(c)  void or Task<void>             optional: runs once for each peer
+///     whose
 ///                                                           on_connection was completed
 ///     h.service_init(s)      void or Task<void>             optional: runs before the first accept
 ///

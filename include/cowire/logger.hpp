@@ -72,6 +72,7 @@ class Logger {
   /// A logger that prints nothing.
   static Logger silent() { return {LogLevel::off, Sink{}}; }
 
+  /// Whether records of this level go to the sink.
   bool enabled(LogLevel level) const noexcept { return level >= level_ && sink_ != nullptr; }
 
   /// Hands the record to the sink if its level is enabled.

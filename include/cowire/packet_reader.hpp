@@ -153,8 +153,8 @@ class PacketReader {
     } catch (...) {
       context.detail = "the serializer failed on received bytes";
     }
-    slot.error.emplace(Error(errc::serializer_failed, std::move(context))
-                           .with_peer({}, input_.readable()));
+    slot.error.emplace(
+        Error(errc::serializer_failed, std::move(context)).with_peer({}, input_.readable()));
     drop_everything();
     return Outcome::packet;
   }
@@ -165,8 +165,7 @@ class PacketReader {
     context.detail = "the serializer finds no packet in the bytes received";
     context.size = std::max(input_.size(), wanted_);
     context.limit = limit_;
-    slot.error.emplace(
-        Error(errc::too_large, std::move(context)).with_peer({}, input_.readable()));
+    slot.error.emplace(Error(errc::too_large, std::move(context)).with_peer({}, input_.readable()));
     drop_everything();
     return Outcome::packet;
   }

@@ -4,6 +4,7 @@
 #include "cowire/detail/channel.hpp"
 
 #include <asio/any_io_executor.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -34,8 +35,7 @@ Peer<Response> make_peer(SendChannel<Response>& channel);
 template <class Response>
 class Peer {
  public:
-  Peer(const Peer& other)
-      : channel_(other.channel_), owner_(other.channel_->shared_from_this()) {}
+  Peer(const Peer& other) : channel_(other.channel_), owner_(other.channel_->shared_from_this()) {}
   Peer& operator=(const Peer& other) {
     channel_ = other.channel_;
     owner_ = other.channel_->shared_from_this();

@@ -27,15 +27,18 @@ namespace cowire {
 ///                                                   errc::truncated if the rest is no packet
 ///     p.frame_limit()     std::size_t               the most bytes a frame may have, 0: not known
 template <class P>
-concept Protocol =
-    std::default_initializable<typename P::decoder_state> &&
-    requires(const P& p, const typename P::sent_packet& packet, OutputBuffer& out, Bytes bytes,
-             typename P::decoder_state& state) {
-      p.serialize(packet, out);
-      { p.decode(bytes, state) } -> std::same_as<Decoded<typename P::received_packet>>;
-      { p.decode_end(bytes, state) } -> std::same_as<Decoded<typename P::received_packet>>;
-      { p.frame_limit() } -> std::convertible_to<std::size_t>;
-    };
+concept Protocol = std::default_initializable<typename P::decoder_state> &&
+                   requires(const P& p, const typename P::sent_packet& packet, OutputBuffer& out,
+                            Bytes bytes, typename P::decoder_state& state) {
+                     p.serialize(packet, out);
+                     {
+                       p.decode(bytes, state)
+                     } -> std::same_as<Decoded<typename P::received_packet>>;
+                     {
+                       p.decode_end(bytes, state)
+                     } -> std::same_as<Decoded<typename P::received_packet>>;
+                     { p.frame_limit() } -> std::convertible_to<std::size_t>;
+                   };
 
 /// Stands for "no converter": the handler sees what the serializer carries.
 struct NoConverter {};

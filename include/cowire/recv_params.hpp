@@ -72,8 +72,10 @@ class AsResult {
   struct Tag {};
   explicit constexpr AsResult(Tag) noexcept {}
 
+  /// The same with a time limit: `as_result(30s)`.
   RecvAsResult operator()(RecvParams params) const noexcept { return RecvAsResult(params); }
 };
+/// The one AsResult that is needed.
 inline constexpr AsResult as_result{AsResult::Tag{}};
 
 }  // namespace cowire

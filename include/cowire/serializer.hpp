@@ -78,10 +78,10 @@ inline constexpr std::size_t default_frame_limit = 64 * 1024;
 
 /// Whether a stream serializer makes something of bytes that the end of the stream cut short.
 template <class S>
-concept DecodesEnd = StreamSerializer<S> && requires(const S& s, Bytes bytes,
-                                                     typename S::decoder_state& state) {
-  { s.decode_end(bytes, state) } -> std::same_as<Decoded<typename S::received_packet>>;
-};
+concept DecodesEnd =
+    StreamSerializer<S> && requires(const S& s, Bytes bytes, typename S::decoder_state& state) {
+      { s.decode_end(bytes, state) } -> std::same_as<Decoded<typename S::received_packet>>;
+    };
 
 /// Whether a stream serializer states the size of its largest frame.
 template <class S>

@@ -6,6 +6,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
+
 #include <csignal>
 #include <cstdint>
 #include <exception>
@@ -17,7 +18,8 @@ namespace cowire {
 /// Serves until SIGINT or SIGTERM: the whole program in one call.
 ///
 ///     int main() {
-///       cowire::serve("127.0.0.1", 9000, cowire::StreamProtocol{cowire::LineSerializer{}}, Echo{});
+///       cowire::serve("127.0.0.1", 9000, cowire::StreamProtocol{cowire::LineSerializer{}},
+///       Echo{});
 ///     }
 ///
 /// The first signal drains: nobody is accepted any more, idle peers are closed, busy ones may
@@ -29,8 +31,7 @@ void serve(const std::string& host, std::uint16_t port, P protocol, H handler,
            ServerOptions options = {}) {
   const auto patience = options.shutdown_timeout;
   asio::io_context io(1);
-  Server<P, H> server(io, host, port, std::move(protocol), std::move(handler),
-                      std::move(options));
+  Server<P, H> server(io, host, port, std::move(protocol), std::move(handler), std::move(options));
   asio::signal_set signals(io, SIGINT, SIGTERM);
   std::exception_ptr failure;
 

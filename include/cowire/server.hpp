@@ -14,6 +14,7 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/co_spawn.hpp>
+
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -64,8 +65,8 @@ class Server {
          H handler, ServerOptions options = {})
       : Server(detail::to_executor(executor), std::move(protocol), std::move(handler),
                std::move(options)) {
-    for (auto& listener : listen_tcp(detail::to_executor(executor), host, port,
-                                     state_->tcp_options())) {
+    for (auto& listener :
+         listen_tcp(detail::to_executor(executor), host, port, state_->tcp_options())) {
       add_listener(std::move(listener));
     }
   }

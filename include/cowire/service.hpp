@@ -5,6 +5,7 @@
 #include "cowire/transport.hpp"
 
 #include <asio/any_io_executor.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <exception>

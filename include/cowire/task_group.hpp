@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cowire/detail/event.hpp"
+#include "cowire/detail/exception_code.hpp"
 #include "cowire/error.hpp"
 #include "cowire/task.hpp"
 
@@ -11,6 +12,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/post.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <exception>
@@ -101,13 +103,7 @@ class TaskGroup {
     }
 
     bool is_cancellation(const std::exception_ptr& error) const {
-      try {
-        std::rethrow_exception(error);
-      } catch (const std::system_error& failed) {
-        return cancelled && failed.code() == std::errc::operation_canceled;
-      } catch (...) {
-        return false;
-      }
+      return cancelled && detail::code_of(error) == std::errc::operation_canceled;
     }
 
     asio::any_io_executor executor;

@@ -6,6 +6,7 @@
 #include "cowire/task.hpp"
 
 #include <asio/buffer.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -78,22 +79,21 @@ struct AnyHandler {
 ///
 /// At most one read and one write are under way at a time.
 template <class T>
-concept Transport =
-    std::move_constructible<T> &&
-    requires(T& t, const T& c, asio::mutable_buffer in, asio::const_buffer out,
-             std::error_code& ec, const SocketOptions& options) {
-      typename T::executor_type;
-      t.get_executor();
-      t.async_read_some(in, detail::AnyHandler{});
-      t.async_write_some(out, detail::AnyHandler{});
-      t.shutdown_send(ec);
-      t.close();
-      t.abort();
-      { c.local_endpoint() } -> std::same_as<Endpoint>;
-      { c.remote_endpoint() } -> std::same_as<Endpoint>;
-      { t.native_handle() } -> std::convertible_to<int>;
-      t.apply(options);
-    };
+concept Transport = std::move_constructible<T> &&
+                    requires(T& t, const T& c, asio::mutable_buffer in, asio::const_buffer out,
+                             std::error_code& ec, const SocketOptions& options) {
+                      typename T::executor_type;
+                      t.get_executor();
+                      t.async_read_some(in, detail::AnyHandler{});
+                      t.async_write_some(out, detail::AnyHandler{});
+                      t.shutdown_send(ec);
+                      t.close();
+                      t.abort();
+                      { c.local_endpoint() } -> std::same_as<Endpoint>;
+                      { c.remote_endpoint() } -> std::same_as<Endpoint>;
+                      { t.native_handle() } -> std::convertible_to<int>;
+                      t.apply(options);
+                    };
 
 /// Whether a transport can write without waiting.
 template <class T>
@@ -119,7 +119,8 @@ concept WaitsForRead = requires(T& t) {
 ///     l.is_open()            bool
 ///     l.cancel()                              ends a waiting accept (operation_aborted)
 ///     l.close()                               cancels, and the address is free again
-///     l.local_endpoint()     Endpoint         with the port that the system chose; also when closed
+///     l.local_endpoint()     Endpoint         with the port that the system chose; also when
+///     closed
 template <class L>
 concept Listener = Transport<typename L::transport_type> && std::move_constructible<L> &&
                    requires(L& l, const L& c) {

@@ -26,12 +26,11 @@ inline AcceptError classify_accept_error(std::error_code ec) noexcept {
       return AcceptError::capacity;
     }
   }
-  for (errc code :
-       {errc::connection_aborted, errc::connection_reset, errc::interrupted,
-        errc::operation_not_permitted, errc::protocol_error, errc::network_down,
-        errc::no_protocol_option, errc::host_unreachable, errc::operation_not_supported,
-        errc::network_unreachable, errc::protocol_not_supported, errc::timed_out,
-        errc::no_stream_resources, errc::resource_unavailable_try_again}) {
+  for (errc code : {errc::connection_aborted, errc::connection_reset, errc::interrupted,
+                    errc::operation_not_permitted, errc::protocol_error, errc::network_down,
+                    errc::no_protocol_option, errc::host_unreachable, errc::operation_not_supported,
+                    errc::network_unreachable, errc::protocol_not_supported, errc::timed_out,
+                    errc::no_stream_resources, errc::resource_unavailable_try_again}) {
     if (ec == code) {
       return AcceptError::ignorable;
     }

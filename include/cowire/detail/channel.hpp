@@ -9,6 +9,7 @@
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/async_result.hpp>
 #include <asio/post.hpp>
+
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -206,8 +207,7 @@ class OutputHandler final : OutputWaiter, public std::enable_shared_from_this<Ou
   static void start(std::shared_ptr<Channel> channel, OutputLevel level, Handler handler) {
     auto self = std::make_shared<OutputHandler>();
     const auto slot = asio::get_associated_cancellation_slot(handler);
-    self->handler_ =
-        PendingHandler<std::error_code>(std::move(handler), channel->executor());
+    self->handler_ = PendingHandler<std::error_code>(std::move(handler), channel->executor());
     std::error_code ec;
     if (channel->may_go_on(level, ec) || ec) {
       self->handler_.complete(ec);

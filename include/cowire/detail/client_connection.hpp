@@ -10,6 +10,7 @@
 #include <asio/error.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <memory>
 #include <optional>
 #include <system_error>

@@ -10,6 +10,7 @@
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/co_spawn.hpp>
+
 #include <exception>
 #include <system_error>
 #include <type_traits>
@@ -46,9 +47,7 @@ class CodeHandler {
   executor_type get_executor() const noexcept {
     return asio::get_associated_executor(handler_, fallback_);
   }
-  allocator_type get_allocator() const noexcept {
-    return asio::get_associated_allocator(handler_);
-  }
+  allocator_type get_allocator() const noexcept { return asio::get_associated_allocator(handler_); }
   cancellation_slot_type get_cancellation_slot() const noexcept {
     return asio::get_associated_cancellation_slot(handler_);
   }

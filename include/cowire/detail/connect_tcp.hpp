@@ -14,6 +14,7 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -81,15 +82,15 @@ inline Task<void> try_to_connect(std::shared_ptr<ConnectAttempt> attempt) {
 // Connects to the first address of a host that answers.
 // Throws Error connect_failed with each address's reason, or timeout.
 template <class C>
-Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host,
-                               std::uint16_t port, std::chrono::nanoseconds time_limit) {
+Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host, std::uint16_t port,
+                               std::chrono::nanoseconds time_limit) {
   auto attempt = std::make_shared<ConnectAttempt>(executor, std::move(host), port);
-  asio::co_spawn(executor, try_to_connect(attempt),
-                 asio::bind_cancellation_slot(attempt->cancel.slot(),
-                                              [attempt](const std::exception_ptr&) {
-                                                attempt->done = true;
-                                                attempt->changed.notify();
-                                              }));
+  asio::co_spawn(
+      executor, try_to_connect(attempt),
+      asio::bind_cancellation_slot(attempt->cancel.slot(), [attempt](const std::exception_ptr&) {
+        attempt->done = true;
+        attempt->changed.notify();
+      }));
   typename C::template Timer<asio::any_io_executor> timer(executor);
   bool too_late = false;
   if (time_limit.count() > 0) {
@@ -121,9 +122,10 @@ Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host,
   ErrorContext context;
   context.detail = "cannot connect to " + attempt->name();
   if (too_late) {
-    context.detail += " within " +
-                      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                         time_limit).count()) + " ms";
+    context.detail +=
+        " within " +
+        std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time_limit).count()) +
+        " ms";
   }
   if (!attempt->failures.empty()) {
     context.detail += ": " + attempt->failures;

@@ -10,6 +10,7 @@
 #include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <cstdint>
 #include <list>
 #include <memory>

@@ -5,26 +5,25 @@
 #include <cstddef>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define COWIRE_DETAIL_NO_FRAME_POOL 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COWIRE_DETAIL_NO_FRAME_POOL 1
-#endif
-#endif
-
 namespace cowire::detail {
+
+// Under AddressSanitizer every frame is allocated, so that its use after free is seen.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool recycles_frames = false;
+#elif defined(__has_feature)
+inline constexpr bool recycles_frames = !__has_feature(address_sanitizer);
+#else
+inline constexpr bool recycles_frames = true;
+#endif
 
 // Recycles coroutine frames, so that a handler which returns after each request allocates nothing
 // in steady state. One pool a thread, no locks; a frame may be freed on another thread than the
-// one that made it. Under AddressSanitizer every frame is allocated, so that its use after free is
-// seen.
+// one that made it.
 class FramePool {
  public:
   static void* allocate(std::size_t size) {
-#ifndef COWIRE_DETAIL_NO_FRAME_POOL
     const std::size_t size_class = class_of(size);
-    if (size_class < classes) {
+    if (recycles_frames && size_class < classes) {
       if (Node* node = lists[size_class].head; node != nullptr) {
         lists[size_class].head = node->next;
         --lists[size_class].length;
@@ -32,14 +31,12 @@ class FramePool {
       }
       return ::operator new((size_class + 1) * step);
     }
-#endif
     return ::operator new(size);
   }
 
-  static void deallocate(void* memory, [[maybe_unused]] std::size_t size) noexcept {
-#ifndef COWIRE_DETAIL_NO_FRAME_POOL
+  static void deallocate(void* memory, std::size_t size) noexcept {
     const std::size_t size_class = class_of(size);
-    if (size_class < classes && lists[size_class].length < most_kept) {
+    if (recycles_frames && size_class < classes && lists[size_class].length < most_kept) {
       static thread_local Cleaner cleaner;  // frees what is kept when the thread ends
       if (cleaner.alive()) {
         lists[size_class].head = new (memory) Node{lists[size_class].head};
@@ -47,7 +44,6 @@ class FramePool {
         return;
       }
     }
-#endif
     ::operator delete(memory);
   }
 
@@ -86,5 +82,3 @@ class FramePool {
 };
 
 }  // namespace cowire::detail
-
-#undef COWIRE_DETAIL_NO_FRAME_POOL

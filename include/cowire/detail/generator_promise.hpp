@@ -13,6 +13,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
+
 #include <coroutine>
 #include <cstdint>
 #include <exception>
@@ -100,9 +101,7 @@ class OperationAwaiter<Initiation, void(Args...), InitArgs...> {
  public:
   template <class I, class... As>
   OperationAwaiter(GeneratorHost* host, I&& initiation, As&&... args)
-      : host_(host),
-        initiation_(std::forward<I>(initiation)),
-        args_(std::forward<As>(args)...) {}
+      : host_(host), initiation_(std::forward<I>(initiation)), args_(std::forward<As>(args)...) {}
 
   OperationAwaiter(const OperationAwaiter&) = delete;
   OperationAwaiter& operator=(const OperationAwaiter&) = delete;

@@ -4,6 +4,7 @@
 #include "cowire/clock.hpp"
 
 #include <asio/error.hpp>
+
 #include <memory>
 #include <system_error>
 #include <utility>

@@ -8,6 +8,7 @@
 #include <asio/post.hpp>
 #include <asio/prefer.hpp>
 #include <asio/recycling_allocator.hpp>
+
 #include <memory>
 #include <tuple>
 #include <utility>
@@ -54,8 +55,8 @@ class PendingHandler {
   template <class Handler>
   struct State final : Base {
     using Executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
-    using Work = std::decay_t<decltype(asio::prefer(
-        std::declval<const Executor&>(), asio::execution::outstanding_work.tracked))>;
+    using Work = std::decay_t<decltype(asio::prefer(std::declval<const Executor&>(),
+                                                    asio::execution::outstanding_work.tracked))>;
     using Allocator = typename std::allocator_traits<asio::associated_allocator_t<
         Handler, asio::recycling_allocator<void>>>::template rebind_alloc<State>;
 

@@ -16,6 +16,7 @@
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -77,9 +78,7 @@ class ServerState final : public SessionOwner<P, H>,
     }
   }
 
-  TcpListenOptions tcp_options() const noexcept {
-    return {options_.backlog, options_.reuse_port};
-  }
+  TcpListenOptions tcp_options() const noexcept { return {options_.backlog, options_.reuse_port}; }
   const ServerOptions& options() const noexcept { return options_; }
 
   template <class L>
@@ -115,8 +114,8 @@ class ServerState final : public SessionOwner<P, H>,
   void accepted(T transport) {
     transport.apply(options_.socket);
     const std::uint64_t id = ++last_id_;
-    auto session = std::make_shared<Session<P, H, T, C>>(
-        std::move(transport), this->shared_from_this(), id);
+    auto session =
+        std::make_shared<Session<P, H, T, C>>(std::move(transport), this->shared_from_this(), id);
     sessions_.emplace(session.get(), session);
     session->start();
   }

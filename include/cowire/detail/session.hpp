@@ -2,12 +2,15 @@
 #pragma once
 
 #include "cowire/connection.hpp"
+#include "cowire/detail/exception_code.hpp"
+#include "cowire/detail/session_log.hpp"
 #include "cowire/handler.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
+
 #include <exception>
 #include <functional>
 #include <memory>
@@ -73,7 +76,7 @@ class Session final : public Connection<P, T, C>,
         peer_(make_peer<typename P::sent_packet>(*this)) {}
 
   void start() {
-    log(owner_->log_connections ? LogLevel::info : LogLevel::debug, "Accepted new connection");
+    log().write(connection_level(), "Accepted new connection");
     if constexpr (!HasOnConnection<H, P>) {
       begin_serving();
     } else {
@@ -165,7 +168,7 @@ class Session final : public Connection<P, T, C>,
   void on_receive_timeout() override {
     ErrorContext context;
     context.detail = "no packet came within the time limit of the yield";
-    context.peer = peer_name();
+    context.peer = to_string(this->remote_endpoint());
     answer(Error(errc::timeout, std::move(context)));
   }
 
@@ -226,7 +229,8 @@ class Session final : public Connection<P, T, C>,
       return false;
     }
     if (!has_yielded) {  // It refuses the peer, and would do so for ever.
-      log(LogLevel::debug, "the handler returned before its first yield: connection closed");
+      log().write(LogLevel::debug,
+                  "the handler returned before its first yield: connection closed");
       this->flush();
       this->abort();
     }
@@ -259,7 +263,7 @@ class Session final : public Connection<P, T, C>,
 
   void opened(const std::exception_ptr& error) {
     if (error) {
-      report(error);
+      log().handler_failed(error, is_cancellation(error));
       forced_ = !is_cancellation(error);
       close_connection();  // on_disconnection is for those who came in.
     } else if (this->is_closing() || this->is_cancelled()) {
@@ -277,7 +281,7 @@ class Session final : public Connection<P, T, C>,
   }
 
   void handler_failed(const std::exception_ptr& error) {
-    report(error);
+    log().handler_failed(error, is_cancellation(error));
     forced_ = !is_cancellation(error);
     finish_serving();
   }
@@ -286,7 +290,7 @@ class Session final : public Connection<P, T, C>,
   void end_generator() {
     const bool was_opening = phase_ == Phase::opening;
     if (!this->is_cancelled()) {
-      log_end(this->end_code());
+      log().input_ended(this->end_code(), [this] { return this->end_error(); });
     }
     destroy_generator();
     if (was_opening) {
@@ -311,7 +315,7 @@ class Session final : public Connection<P, T, C>,
       run_hook([this] { return owner_->handler.on_disconnection(peer_); },
                [this](std::exception_ptr error) {
                  if (error) {
-                   report_farewell(error);
+                   log().farewell_failed(error, is_cancellation(error));
                  }
                  close_connection();
                });
@@ -338,7 +342,7 @@ class Session final : public Connection<P, T, C>,
     if (std::exchange(ended_, true)) {
       return;
     }
-    log(owner_->log_connections ? LogLevel::info : LogLevel::debug, "disconnected");
+    log().write(connection_level(), "disconnected");
     owner_->session_ended(*this);
   }
 
@@ -353,14 +357,13 @@ class Session final : public Connection<P, T, C>,
         hook();
       } else if constexpr (is_task<Result>) {
         asio::co_spawn(this->executor(), hook(),
-                       asio::bind_cancellation_slot(
-                           hook_cancel_.slot(),
-                           [self = this->shared_from_this(), this,
-                            done](std::exception_ptr failed) {
-                             if (phase_ != Phase::closing) {
-                               done(failed);
-                             }
-                           }));
+                       asio::bind_cancellation_slot(hook_cancel_.slot(),
+                                                    [self = this->shared_from_this(), this,
+                                                     done](std::exception_ptr failed) {
+                                                      if (phase_ != Phase::closing) {
+                                                        done(failed);
+                                                      }
+                                                    }));
         return;
       } else {
         adopt(hook());
@@ -376,69 +379,14 @@ class Session final : public Connection<P, T, C>,
     }
   }
 
-  // Logging.
+  SessionLog log() const noexcept { return {owner_->logger, *this, this->packets_received()}; }
 
-  std::string peer_name() const { return to_string(this->remote_endpoint()); }
-
-  void log(LogLevel level, std::string_view message, std::exception_ptr error = nullptr) const {
-    const Logger& logger = owner_->logger;
-    if (!logger.enabled(level)) {
-      return;
-    }
-    const std::string peer = peer_name();
-    LogRecord record;
-    record.level = level;
-    record.message = message;
-    record.peer = peer;
-    record.connection_id = this->id();
-    record.packet_number = this->packets_received();
-    record.error = std::move(error);
-    logger.log(record);
-  }
-
-  static std::error_code code_of(const std::exception_ptr& error) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::system_error& failed) {
-      return failed.code();
-    } catch (...) {
-      return {};
-    }
+  LogLevel connection_level() const noexcept {
+    return owner_->log_connections ? LogLevel::info : LogLevel::debug;
   }
 
   bool is_cancellation(const std::exception_ptr& error) const {
     return this->is_cancelled() && code_of(error) == std::errc::operation_canceled;
-  }
-
-  // An exception left the handler: a mistake, unless it only says that the peer has gone.
-  void report(const std::exception_ptr& error) const {
-    const std::error_code code = code_of(error);
-    if (code == errc::closed) {
-      log(LogLevel::warning, "There have been attempts to do operation on closed client", error);
-    } else if (code == condition::disconnected || is_cancellation(error)) {
-      log(LogLevel::debug, "the handler was ended by", error);
-    } else {
-      log(LogLevel::error, "Exception occurred during processing of request", error);
-    }
-  }
-
-  void report_farewell(const std::exception_ptr& error) const {
-    if (code_of(error) == condition::disconnected) {
-      log(LogLevel::warning, "Connection error raised in on_disconnection()", error);
-    } else {
-      report(error);
-    }
-  }
-
-  // Why the peer's input ended, if that is worth a line.
-  void log_end(std::error_code code) const {
-    if (code == errc::end_of_stream || code == errc::closed) {
-      return;
-    }
-    const LogLevel level = code == condition::disconnected ? LogLevel::debug : LogLevel::warning;
-    if (owner_->logger.enabled(level)) {
-      log(level, "connection ended", std::make_exception_ptr(this->end_error()));
-    }
   }
 
   std::shared_ptr<SessionOwner<P, H>> owner_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio/execution_context.hpp>
+
 #include <type_traits>
 
 namespace cowire::detail {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The bodies of cowire/connection.hpp, which includes this file.
+// How a connection receives: bodies of cowire/connection.hpp, which includes this file.
 #pragma once
 
 #include "cowire/connection.hpp"
@@ -9,7 +9,6 @@ namespace cowire {
 // Receiving.
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
   if (failure_ || closing_) {
     return Polled::ended;
@@ -23,9 +22,7 @@ auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
   switch (reader_.next(slot)) {
     case PacketReader<P>::Outcome::packet:
       ++packets_this_turn_;
-      idle_left_ = limits().idle_timeout;
-      packet_left_ = limits().frame_timeout;
-      packet_deadline_ = never;
+      deadlines_.got_packet();
       if (slot.error) {
         slot.error.emplace(slot.error->with_peer(peer_name()));
       } else {
@@ -39,7 +36,6 @@ auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 std::error_code Connection<P, T, C>::end_code() const noexcept {
   if (failure_) {
     return failure_->code();
@@ -51,7 +47,6 @@ std::error_code Connection<P, T, C>::end_code() const noexcept {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 Error Connection<P, T, C>::end_error() const {
   if (failure_) {
     return failure_->with_peer(peer_name());
@@ -68,25 +63,16 @@ Error Connection<P, T, C>::end_error() const {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::start_receive(std::optional<RecvParams::duration> timeout) {
-  wait_deadline_ = timeout ? C::now(own_executor()) + *timeout : never;
+  deadlines_.begin_wait(C::now(own_executor()), timeout);
   waiting_ = true;
   continue_receive();
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::continue_receive() {
   const time_point now = C::now(own_executor());
-  if (reader_.mid_packet()) {
-    idle_deadline_ = never;
-    if (packet_deadline_ == never) {
-      packet_deadline_ = after(packet_left_, now);
-    }
-  } else {
-    idle_deadline_ = after(idle_left_, now);
-  }
+  deadlines_.keep_waiting(now, reader_.mid_packet());
   stalled_ = output_.size() >= limits().output_high;
   if (packets_this_turn_ >= limits().packets_per_turn) {
     post([](Connection& self) { self.notify(); });
@@ -98,14 +84,12 @@ void Connection<P, T, C>::continue_receive() {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::begin_turn() noexcept {
   packets_this_turn_ = 0;
   bytes_this_turn_ = 0;
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::notify() {
   begin_turn();
   if (waiting_) {
@@ -116,7 +100,6 @@ void Connection<P, T, C>::notify() {
 // A read that was not filled has emptied the socket: an immediate attempt would only find that
 // out by a system call. In the next turn the answer to what was just sent may be there.
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::read_soon() {
   if (!std::exchange(last_read_was_short_, false)) {
     start_read();
@@ -130,7 +113,6 @@ void Connection<P, T, C>::read_soon() {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::start_read() {
   if (reading_ || input_end_) {
     return;
@@ -146,7 +128,6 @@ void Connection<P, T, C>::start_read() {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
   reading_ = false;
   if (closed_) {
@@ -160,7 +141,7 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
     end_input(ec);
   } else if (!closing_) {
     reader_.commit(n);
-    idle_left_ = limits().idle_timeout;
+    deadlines_.got_bytes();
   }
   if (closing_) {
     continue_close();
@@ -170,7 +151,6 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::end_input(std::error_code ec, const char* detail) {
   if (ec == asio::error::eof) {
     reader_.end();  // It knows whether a packet was cut.
@@ -182,7 +162,6 @@ void Connection<P, T, C>::end_input(std::error_code ec, const char* detail) {
 
 // The read was cancelled because the connection idles: wait for bytes without a place for them.
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::release_memory() {
   if constexpr (WaitsForRead<T>) {
     reader_.release();
@@ -202,11 +181,10 @@ void Connection<P, T, C>::release_memory() {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::set_timer() {
   time_point first = std::min(send_deadline_, close_deadline_);
   if (waiting_) {
-    first = std::min({first, wait_deadline_, idle_deadline_, packet_deadline_, release_at_});
+    first = std::min({first, deadlines_.first(), release_at_});
   }
   if (timer_.is_late_for(first)) {
     timer_.set(first, shared_self());
@@ -214,7 +192,6 @@ void Connection<P, T, C>::set_timer() {
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
 void Connection<P, T, C>::on_timer() {
   timer_.fired();
   if (closed_) {
@@ -242,348 +219,29 @@ void Connection<P, T, C>::on_timer() {
         }
       }
     }
-    on_wait_timeout(now);
+    on_receive_timer(now);
   }
   set_timer();
 }
 
 template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::on_wait_timeout(time_point now) {
-  if (idle_deadline_ <= now || packet_deadline_ <= now) {
-    end_input(errc::timeout, packet_deadline_ <= now
-                                 ? "the peer did not finish a packet within the time limit"
-                                 : "the peer sent nothing within the time limit");
-    notify();
-  } else if (wait_deadline_ <= now) {
-    // What is left of the other limits is for the next wait.
-    if (idle_deadline_ != never) {
-      idle_left_ = idle_deadline_ - now;
-    }
-    if (packet_deadline_ != never) {
-      packet_left_ = packet_deadline_ - now;
-      packet_deadline_ = never;
-    }
-    waiting_ = false;
-    begin_turn();
-    on_receive_timeout();
-  }
-}
-
-// Sending.
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::send(detail::packet_argument_t<sent_packet> packet) {
-  if (!in_own_thread()) {
-    send_from_elsewhere(packet);
-    return;
-  }
-  check_sendable();
-  OutputBuffer& out = output_.gathering();
-  const std::size_t before = out.size();
-  try {
-    context_->protocol.serialize(packet, out);
-  } catch (...) {
-    out.truncate(before);
-    throw;
-  }
-  queued_more(out.size() - before);
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_packet> packet) {
-  if (closing_) {
-    throw Error(errc::closed);
-  }
-  BlockPool pool;  // That of the connection belongs to its executor.
-  OutputBuffer bytes(pool);
-  context_->protocol.serialize(packet, bytes);
-  post([text = std::string(text_of(bytes.readable()))](Connection& self) {
-    if (self.closing_ || self.failure_) {
+void Connection<P, T, C>::on_receive_timer(time_point now) {
+  using Expired = typename detail::ReceiveDeadlines<time_point>::Expired;
+  switch (deadlines_.expire(now)) {
+    case Expired::nothing: return;
+    case Expired::wait:
+      waiting_ = false;
+      begin_turn();
+      on_receive_timeout();
       return;
-    }
-    self.output_.gathering().append(text);
-    try {
-      self.queued_more(text.size());
-    } catch (const Error&) {  // The queue is full: the owner is told by the end of its input.
-    }
-  });
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::check_sendable() const {
-  if (failure_ || closing_) {
-    throw end_error();
+    case Expired::idle:
+      end_input(errc::timeout, "the peer sent nothing within the time limit");
+      break;
+    case Expired::packet:
+      end_input(errc::timeout, "the peer did not finish a packet within the time limit");
+      break;
   }
-  if (ending_) {
-    ErrorContext context;
-    context.detail = "nothing can be sent after the end of the stream was";
-    throw Error(errc::closed, std::move(context)).with_peer(peer_name());
-  }
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::queued_more(std::size_t n) {
-  bytes_this_turn_ += n;
-  if (output_.size() >= limits().output_high) {
-    flush();  // Do not gather more than needed, also when the sender never waits.
-    if (output_.size() > limits().output_limit) {
-      ErrorContext context;
-      context.size = output_.size();
-      context.limit = limits().output_limit;
-      fail(Error(errc::output_limit, std::move(context)));
-      throw end_error();
-    }
-  } else if (!is_running_here() && !flush_scheduled_ && !output_.is_writing()) {
-    flush_scheduled_ = true;
-    post([](Connection& self) {
-      self.flush_scheduled_ = false;
-      self.flush();
-    });
-  }
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::flush() {
-  if (output_.is_writing() || output_.empty() || failure_ || closed_) {
-    return;
-  }
-  if constexpr (WritesDirectly<T>) {
-    std::error_code ec;
-    const Bytes bytes = output_.gathering().readable();
-    const std::size_t n = transport_.try_write_some(asio::buffer(bytes.data(), bytes.size()), ec);
-    if (ec && ec != asio::error::would_block) {
-      fail(Error(ec));
-      return;
-    }
-    output_.gathering().consume(n);
-    if (output_.empty()) {
-      return;
-    }
-  }
-  output_.begin_write();
-  start_write();
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::start_write() {
-  send_deadline_ = after(limits().send_timeout, C::now(own_executor()));
-  set_timer();
-  const Bytes bytes = output_.in_flight();
-  transport_.async_write_some(asio::buffer(bytes.data(), bytes.size()),
-                              [self = shared_self()](std::error_code ec, std::size_t n) {
-                                self->on_written(ec, n);
-                              });
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
-  send_deadline_ = never;
-  if (closed_ || failure_) {
-    return;
-  }
-  if (ec) {
-    fail(Error(ec));
-    return;
-  }
-  output_.written(n);
-  if (output_.is_writing()) {
-    start_write();
-  } else {
-    flush();
-  }
-  begin_turn();
-  this->wake_waiters();
-  if (closing_) {
-    continue_close();
-    return;
-  }
-  if (ending_) {
-    continue_end();
-  }
-  if (stalled_ && output_.size() <= limits().output_low) {
-    stalled_ = false;
-    notify();
-  }
-  if (output_.empty()) {
-    on_flushed();
-  }
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::set_send_error(std::error_code& ec) const noexcept {
-  if (failure_) {
-    ec = failure_->code();
-  } else if (closed_) {
-    ec = errc::closed;
-  }
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-bool Connection<P, T, C>::may_go_on(detail::OutputLevel level, std::error_code& ec) const {
-  if (level == detail::OutputLevel::empty) {
-    return reached(level, ec);
-  }
-  set_send_error(ec);
-  return output_.size() < limits().output_high && bytes_this_turn_ < limits().bytes_per_turn;
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-bool Connection<P, T, C>::reached(detail::OutputLevel level, std::error_code& ec) const {
-  set_send_error(ec);
-  return level == detail::OutputLevel::empty ? output_.empty()
-                                             : output_.size() <= limits().output_low;
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::on_wait() {
-  flush();
-  if (!output_.is_writing()) {  // All written, or failed: nothing else will wake them.
-    post([](Connection& self) {
-      self.begin_turn();
-      self.wake_waiters();
-    });
-  }
-}
-
-// The connection is broken. May be called inside a handler: nothing is resumed here.
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::fail(Error error) {
-  failure_.emplace(std::move(error));
-  transport_.abort();
-  send_deadline_ = never;
-  post([](Connection& self) {
-    self.wake_waiters();
-    if (self.closing_) {
-      self.continue_close();
-    } else {
-      self.notify();
-    }
-  });
-}
-
-// Closing.
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::close() {
-  if (!in_own_thread()) {
-    post([](Connection& self) { self.close(); });
-    return;
-  }
-  if (closing_.exchange(true)) {
-    return;
-  }
-  flush();
-  if (waiting_) {
-    post([](Connection& self) { self.notify(); });
-  }
-  continue_close();
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::abort() {
-  if (!in_own_thread()) {
-    post([](Connection& self) { self.abort(); });
-    return;
-  }
-  if (closed_) {
-    return;
-  }
-  closing_ = true;
-  if (!failure_) {
-    failure_.emplace(errc::closed);
-  }
-  transport_.abort();
-  if (waiting_) {
-    post([](Connection& self) { self.notify(); });
-  }
-  finish_close();
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::end_output() {
-  if (!std::exchange(ending_, true)) {
-    flush();
-    continue_end();
-  }
-}
-
-// Sends the end of the stream when everything before it has been written.
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::continue_end() {
-  if (end_sent_ || failure_ || !output_.empty()) {
-    return;
-  }
-  end_sent_ = true;
-  std::error_code ec;
-  transport_.shutdown_send(ec);
-  if (ec) {
-    fail(Error(ec));
-  }
-}
-
-// Goes one step further to the end: written all, sent the end, seen the peer's end.
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::continue_close() {
-  if (closed_ || (!output_.empty() && !failure_)) {
-    return;
-  }
-  continue_end();
-  if (failure_ || input_end_ || limits().close_timeout.count() == 0) {
-    finish_close();
-    return;
-  }
-  if (close_deadline_ == never) {
-    close_deadline_ = after(limits().close_timeout, C::now(own_executor()));
-    set_timer();
-  }
-  if (!reading_) {
-    start_discarding();
-  }
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::start_discarding() {
-  if (scrap_.size() == 0) {
-    scrap_ = context_->pool.take(1);
-  }
-  reading_ = true;
-  transport_.async_read_some(asio::buffer(scrap_.data(), scrap_.size()),
-                             [self = shared_self()](std::error_code ec, std::size_t n) {
-                               self->on_read(ec, n);
-                             });
-}
-
-template <Protocol P, Transport T, class C>
-  requires Clock<C, typename T::executor_type>
-void Connection<P, T, C>::finish_close() {
-  if (closed_) {
-    return;
-  }
-  closed_ = true;
-  closing_ = true;
-  timer_.cancel();
-  transport_.close();
-  this->wake_waiters();
-  on_closed();
+  notify();
 }
 
 }  // namespace cowire

@@ -107,13 +107,7 @@ void ServerState<P, H, C>::check_startable() const {
 
 template <Protocol P, class H, class C>
 bool ServerState<P, H, C>::was_cancelled(const std::exception_ptr& error) const {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::system_error& failed) {
-    return stop_at_ && failed.code() == std::errc::operation_canceled;
-  } catch (...) {
-    return false;
-  }
+  return stop_at_ && code_of(error) == std::errc::operation_canceled;
 }
 
 template <Protocol P, class H, class C>
@@ -270,9 +264,8 @@ Task<void> ServerState<P, H, C>::shutdown(Self self, std::chrono::nanoseconds de
 
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::wait_stopped(Self self) {
-  co_await self->wait_until(std::nullopt, [&self] {
-    return self->phase_ == Phase::idle && self->sessions_.empty();
-  });
+  co_await self->wait_until(
+      std::nullopt, [&self] { return self->phase_ == Phase::idle && self->sessions_.empty(); });
 }
 
 template <Protocol P, class H, class C>
@@ -316,8 +309,8 @@ Task<void> ServerState<P, H, C>::end_sessions() {
     co_await wait_until(until, [&] { return none() || *stop_at_ < until; });
   }
   for_each_session(&SessionBase::cancel);
-  const auto grace = std::max<std::chrono::nanoseconds>(this->limits.close_timeout,
-                                                        std::chrono::milliseconds(1));
+  const auto grace =
+      std::max<std::chrono::nanoseconds>(this->limits.close_timeout, std::chrono::milliseconds(1));
   co_await wait_until(C::now(executor_) + grace, none);
   if (!none()) {
     log(LogLevel::warning, std::to_string(sessions_.size()) +
@@ -329,8 +322,8 @@ Task<void> ServerState<P, H, C>::end_sessions() {
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::end_service() {
   service_->tasks().cancel();
-  const auto grace = std::max<std::chrono::nanoseconds>(this->limits.close_timeout,
-                                                        std::chrono::milliseconds(1));
+  const auto grace =
+      std::max<std::chrono::nanoseconds>(this->limits.close_timeout, std::chrono::milliseconds(1));
   TaskGroup& tasks = service_->tasks();
   tasks.on_idle([changed = changed_]() mutable { changed.notify(); });
   co_await wait_until(C::now(executor_) + grace, [&tasks] { return tasks.size() == 0; });
@@ -349,8 +342,7 @@ Task<void> ServerState<P, H, C>::end_service() {
 
 template <Protocol P, class H, class C>
 template <class Condition>
-Task<void> ServerState<P, H, C>::wait_until(std::optional<time_point> until,
-                                            Condition condition) {
+Task<void> ServerState<P, H, C>::wait_until(std::optional<time_point> until, Condition condition) {
   std::optional<Timer> timer;
   while (!condition() && (!until || C::now(executor_) < *until)) {
     if (until && !timer) {

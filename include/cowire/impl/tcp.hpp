@@ -5,6 +5,7 @@
 #include "cowire/transports/tcp.hpp"
 
 #include <asio/ip/basic_resolver.hpp>
+
 #include <set>
 #include <string>
 
@@ -31,8 +32,8 @@ std::set<asio::ip::tcp::endpoint> resolve_to_listen(const Executor& executor,
   }
   if (endpoints.empty()) {
     ErrorContext context;
-    context.detail = "cannot listen on \"" + host + "\": " +
-                     (ec ? ec.message() : std::string("the name has no address"));
+    context.detail = "cannot listen on \"" + host +
+                     "\": " + (ec ? ec.message() : std::string("the name has no address"));
     throw Error(errc::listen_failed, std::move(context));
   }
   return endpoints;
@@ -81,15 +82,14 @@ std::vector<BasicTcpListener<Executor>> listen_tcp(const Executor& executor,
   std::string failures;
   constexpr int most_tries = 10;
   int tries = 1;
-  while (!detail::try_listen(executor, endpoints, options, tries < most_tries, listeners,
-                             failures)) {
+  while (
+      !detail::try_listen(executor, endpoints, options, tries < most_tries, listeners, failures)) {
     ++tries;
   }
   if (!failures.empty() || listeners.empty()) {
     ErrorContext context;
-    context.detail =
-        "cannot listen on " +
-        (failures.empty() ? "\"" + host + "\": no address of this machine" : failures);
+    context.detail = "cannot listen on " +
+                     (failures.empty() ? "\"" + host + "\": no address of this machine" : failures);
     throw Error(errc::listen_failed, std::move(context));
   }
   return listeners;

@@ -10,6 +10,7 @@
 #include <asio/execution/context.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/query.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -122,9 +123,8 @@ class ManualClock {
       }
       key_ = {deadline_, ++service_->last_id};
       if (slot.is_connected()) {
-        slot.assign([service = service_, key = key_](asio::cancellation_type) {
-          service->cancel(key);
-        });
+        slot.assign(
+            [service = service_, key = key_](asio::cancellation_type) { service->cancel(key); });
       }
       service_->waits.emplace(key_, std::move(pending));
     }

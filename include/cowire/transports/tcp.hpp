@@ -11,6 +11,7 @@
 #include <asio/ip/v6_only.hpp>
 #include <asio/socket_base.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -190,7 +191,6 @@ class BasicTcpListener {
 };
 
 using TcpListener = BasicTcpListener<>;
-
 
 /// Listens on every address of a host: "localhost", "127.0.0.1", "::1", or "" for all interfaces.
 ///
