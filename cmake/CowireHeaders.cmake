@@ -46,6 +46,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/server_state.hpp
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp
+  include/cowire/detail/session_owner.hpp
   include/cowire/detail/to_executor.hpp
   include/cowire/impl/connection.hpp
   include/cowire/impl/connection_send.hpp

@@ -48,7 +48,7 @@ FLOORS = {
     "roof": [
         ["connection.hpp", "client_options.hpp", "server_options.hpp", "service.hpp",
          "detail/session_log.hpp"],
-        ["peer.hpp", "detail/client_connection.hpp"],
+        ["peer.hpp", "detail/client_connection.hpp", "detail/session_owner.hpp"],
         ["handler.hpp"],
         ["detail/session.hpp"],
         ["detail/server_state.hpp"],

@@ -4,6 +4,7 @@
 #include "cowire/connection.hpp"
 #include "cowire/detail/exception_code.hpp"
 #include "cowire/detail/session_log.hpp"
+#include "cowire/detail/session_owner.hpp"
 #include "cowire/handler.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
@@ -23,36 +24,6 @@
 #include <utility>
 
 namespace cowire::detail {
-
-// One connection of a server, as the server sees it.
-class SessionBase {
- public:
-  virtual ~SessionBase() = default;
-
-  // Ends the session as soon as it is idle: between two packets, everything sent.
-  virtual void drain() = 0;
-
-  // Ends the session now: its handler finds errc::cancelled where it waits.
-  virtual void cancel() = 0;
-
-  // Ends the session without asking its handler.
-  virtual void kill() = 0;
-};
-
-// What the sessions of a server share and call.
-template <Protocol P, class H>
-struct SessionOwner : ConnectionContext<P> {
-  SessionOwner(P rules, const Limits& bounds, Logger log, H given)
-      : ConnectionContext<P>{std::move(rules), bounds, std::move(log), {}},
-        handler(std::move(given)) {}
-  virtual ~SessionOwner() = default;
-
-  // The session is over; it is forgotten.
-  virtual void session_ended(SessionBase& session) = 0;
-
-  H handler;
-  bool log_connections = true;
-};
 
 // The life of one peer: its hooks, its generators, its end. Driven by the events of the connection.
 //
@@ -77,11 +48,15 @@ class Session final : public Connection<P, T, C>,
 
   void start() {
     log().write(connection_level(), "Accepted new connection");
+    const auto begin = [this](const std::exception_ptr& error) {
+      if (begin_serving(error)) {
+        step();
+      }
+    };
     if constexpr (!HasOnConnection<H, P>) {
-      begin_serving();
+      begin(nullptr);
     } else {
-      run_hook([this] { return owner_->handler.on_connection(peer_); },
-               [this](std::exception_ptr error) { opened(error); });
+      run_hook([this] { return owner_->handler.on_connection(peer_); }, begin);
     }
   }
 
@@ -101,7 +76,9 @@ class Session final : public Connection<P, T, C>,
       this->stop_receive();
       answer(Error(errc::cancelled));
     }
-    hook_cancel_.emit(asio::cancellation_type::terminal);
+    if (phase_ == Phase::opening) {  // An on_disconnection may finish.
+      hook_cancel_.emit(asio::cancellation_type::terminal);
+    }
   }
 
   void kill() override {
@@ -221,8 +198,7 @@ class Session final : public Connection<P, T, C>,
     const bool has_yielded = generator_.has_yielded();
     generator_.reset();
     if (phase_ == Phase::opening) {
-      opened(error);
-      return false;
+      return begin_serving(error);
     }
     if (error) {
       handler_failed(error);
@@ -261,23 +237,20 @@ class Session final : public Connection<P, T, C>,
     generator_.source(*this);
   }
 
-  void opened(const std::exception_ptr& error) {
+  // on_connection is done. Makes the first generator of handle; false if there is none.
+  bool begin_serving(const std::exception_ptr& error) {
     if (error) {
       log().handler_failed(error, is_cancellation(error));
       forced_ = !is_cancellation(error);
       close_connection();  // on_disconnection is for those who came in.
-    } else if (this->is_closing() || this->is_cancelled()) {
+      return false;
+    }
+    if (this->is_closing() || this->is_cancelled()) {
       finish_serving();
-    } else {
-      begin_serving();
+      return false;
     }
-  }
-
-  void begin_serving() {
     phase_ = Phase::serving;
-    if (make_generator()) {
-      step();
-    }
+    return make_generator();
   }
 
   void handler_failed(const std::exception_ptr& error) {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/connection.hpp"
+#include "cowire/limits.hpp"
+#include "cowire/logger.hpp"
+#include "cowire/protocol.hpp"
+
+#include <utility>
+
+namespace cowire::detail {
+
+// One connection of a server, as the server sees it.
+class SessionBase {
+ public:
+  virtual ~SessionBase() = default;
+
+  // Ends the session as soon as it is idle: between two packets, everything sent.
+  virtual void drain() = 0;
+
+  // Ends the session now: its handler finds errc::cancelled where it waits.
+  virtual void cancel() = 0;
+
+  // Ends the session without asking its handler.
+  virtual void kill() = 0;
+};
+
+// What the sessions of a server share and call.
+template <Protocol P, class H>
+struct SessionOwner : ConnectionContext<P> {
+  SessionOwner(P rules, const Limits& bounds, Logger log, H given)
+      : ConnectionContext<P>{std::move(rules), bounds, std::move(log), {}},
+        handler(std::move(given)) {}
+  virtual ~SessionOwner() = default;
+
+  // The session is over; it is forgotten.
+  virtual void session_ended(SessionBase& session) = 0;
+
+  H handler;
+  bool log_connections = true;
+};
+
+}  // namespace cowire::detail
