@@ -10,7 +10,9 @@
 #include "support/records.hpp"
 #include "support/run.hpp"
 
+#include <asio/async_result.hpp>
 #include <asio/io_context.hpp>
+#include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -176,7 +178,7 @@ struct MemoryServer {
 };
 
 /// Waits on the manual clock, inside a task. Cancellable.
-inline cowire::Task<void> wait_on(const asio::any_io_executor& executor,
+inline cowire::Task<void> wait_on(asio::any_io_executor executor,
                                   std::chrono::nanoseconds time) {
   cowire::testing::ManualClock::Timer<asio::any_io_executor> timer(executor);
   timer.expires_at(cowire::testing::ManualClock::now(executor) + time);

@@ -7,7 +7,6 @@
 #include "cowire/framing.hpp"
 #include "cowire/serializer.hpp"
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <string>
@@ -80,11 +79,10 @@ class LineSerializer {
   void serialize(std::string_view text, OutputBuffer& out) const {
     const Bytes line = bytes_of(text);
     check(line);
-    const Bytes ending = scan_.separator();
-    const MutableBytes room = out.prepare(line.size() + ending.size());
-    std::ranges::copy(line, room.begin());
-    std::ranges::copy(ending, room.subspan(line.size()).begin());
-    out.commit(line.size() + ending.size());
+    out.append(line);
+    for (std::byte byte : scan_.separator()) {
+      out.append(byte);
+    }
   }
 
   Decoded<Packet> decode(Bytes bytes, decoder_state& state) const {
