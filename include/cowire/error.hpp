@@ -123,6 +123,8 @@ class ErrcCategory final : public std::error_category {
   }
 };
 
+bool is_system_error(const std::error_code& code, std::errc wanted) noexcept;
+
 class ConditionCategory final : public std::error_category {
  public:
   const char* name() const noexcept override { return "cowire.condition"; }
@@ -171,13 +173,22 @@ struct std::is_error_condition_enum<cowire::condition> : std::true_type {};
 
 namespace cowire {
 
+// Whether a code is this error of the operating system. Asio's category of such errors knows no
+// std::errc, but has the system's values.
+inline bool detail::is_system_error(const std::error_code& code, std::errc wanted) noexcept {
+  return code == wanted || (std::string_view(code.category().name()) == "asio.system" &&
+                            std::error_code(code.value(), std::system_category()) == wanted);
+}
+
 inline bool detail::ConditionCategory::equivalent(const std::error_code& code,
                                                   int value) const noexcept {
   switch (static_cast<condition>(value)) {
     case condition::disconnected:
       return code == errc::end_of_stream || code == errc::truncated || code == errc::closed ||
-             code == std::errc::connection_reset || code == std::errc::connection_aborted ||
-             code == std::errc::broken_pipe || code == std::errc::not_connected;
+             is_system_error(code, std::errc::connection_reset) ||
+             is_system_error(code, std::errc::connection_aborted) ||
+             is_system_error(code, std::errc::broken_pipe) ||
+             is_system_error(code, std::errc::not_connected);
     case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
     case condition::usable:
       return code == errc::malformed || code == errc::too_large || code == errc::timeout ||

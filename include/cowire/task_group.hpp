@@ -103,7 +103,8 @@ class TaskGroup {
     }
 
     bool is_cancellation(const std::exception_ptr& error) const {
-      return cancelled && detail::code_of(error) == std::errc::operation_canceled;
+      return cancelled &&
+             detail::is_system_error(detail::code_of(error), std::errc::operation_canceled);
     }
 
     asio::any_io_executor executor;

@@ -28,7 +28,7 @@ TEST_CASE("BlockPool: a block given back is kept, and the next one handed out") 
   BlockPool pool;
   const std::byte* first = nullptr;
   {
-    const Block block = pool.take(1);
+    const Block block = pool.take(BlockPool::small_size + 1);
     first = block.data();
     CHECK(block.size() == BlockPool::block_size);
   }
@@ -37,13 +37,14 @@ TEST_CASE("BlockPool: a block given back is kept, and the next one handed out") 
   CHECK(other.get() != first);
   const Block again = pool.take(BlockPool::block_size);
   CHECK(again.data() == first);
-  CHECK(pool.take(1).data() != first);
+  CHECK(pool.take(BlockPool::block_size).data() != first);
 }
 
-TEST_CASE("BlockPool: blocks of other sizes are made to measure") {
+TEST_CASE("BlockPool: small blocks for little, blocks beyond the larger size made to measure") {
   BlockPool pool;
+  CHECK(pool.take(0).size() == BlockPool::small_size);
+  CHECK(pool.take(BlockPool::small_size).size() == BlockPool::small_size);
   CHECK(pool.take(BlockPool::block_size + 1).size() == BlockPool::block_size + 1);
-  CHECK(pool.take(0).size() == BlockPool::block_size);
 }
 
 TEST_CASE("BlockPool: more blocks than it keeps are freed") {
@@ -216,9 +217,9 @@ TEST_CASE("OutputBuffer: keeps its bytes while it grows and is sent from in piec
 TEST_CASE("OutputBuffer: a small rest is moved to the front of its block") {
   BlockPool pool;
   OutputBuffer out(pool);
-  out.append("start");
+  std::string expected(BlockPool::small_size + 1, 's');  // For a block that is not small.
+  out.append(expected);
   const std::byte* const block = out.readable().data();
-  std::string expected = "start";
   for (int i = 0; i < 20000; ++i) {
     const std::string text = std::to_string(i) + ",";
     out.append(text);

@@ -160,6 +160,7 @@ TEST_CASE("S3: service_init runs while peers may connect and nobody is accepted"
         Journal{"not serving", "listening", "connections 0", "endpoints 1", "hello"});
   CHECK(world.records.count("Start serving at memory", LogLevel::info) == 1);
   CHECK(world->is_serving());
+  guest.reset();
 }
 
 TEST_CASE("S3: what service_init throws leaves serve_forever, and the server may be started again") {
@@ -1133,8 +1134,8 @@ TEST_CASE("the destructor destroys the handlers where they are suspended, and ca
     co_return;
   };
   {
-    std::vector<Guest> guests;
     MemoryServer world(script);
+    std::vector<Guest> guests;
     const auto serving = world.serve();
     guests.push_back(world.guest());                 // waits at its yield
     guests.push_back(world.guest());                 // waits at an operation

@@ -22,7 +22,7 @@ inline AcceptError classify_accept_error(std::error_code ec) noexcept {
   using std::errc;
   for (errc code : {errc::too_many_files_open, errc::too_many_files_open_in_system,
                     errc::no_buffer_space, errc::not_enough_memory}) {
-    if (ec == code) {
+    if (is_system_error(ec, code)) {
       return AcceptError::capacity;
     }
   }
@@ -31,7 +31,7 @@ inline AcceptError classify_accept_error(std::error_code ec) noexcept {
                     errc::no_protocol_option, errc::host_unreachable, errc::operation_not_supported,
                     errc::network_unreachable, errc::protocol_not_supported, errc::timed_out,
                     errc::no_stream_resources, errc::resource_unavailable_try_again}) {
-    if (ec == code) {
+    if (is_system_error(ec, code)) {
       return AcceptError::ignorable;
     }
   }

@@ -274,6 +274,7 @@ class Session final : public Connection<P, T, C>,
   }
 
   void destroy_generator() {
+    this->stop_receive();
     slot_ = nullptr;
     this->end_await();
     const typename Base::Running running(*this);
@@ -359,7 +360,8 @@ class Session final : public Connection<P, T, C>,
   }
 
   bool is_cancellation(const std::exception_ptr& error) const {
-    return this->is_cancelled() && code_of(error) == std::errc::operation_canceled;
+    return this->is_cancelled() &&
+           is_system_error(code_of(error), std::errc::operation_canceled);
   }
 
   std::shared_ptr<SessionOwner<P, H>> owner_;

@@ -107,7 +107,7 @@ void ServerState<P, H, C>::check_startable() const {
 
 template <Protocol P, class H, class C>
 bool ServerState<P, H, C>::was_cancelled(const std::exception_ptr& error) const {
-  return stop_at_ && code_of(error) == std::errc::operation_canceled;
+  return stop_at_ && is_system_error(code_of(error), std::errc::operation_canceled);
 }
 
 template <Protocol P, class H, class C>
