@@ -50,6 +50,7 @@ class Client {
 
   /// A client that is not connected. `executor` may be an execution context too.
   template <class ExecutorOrContext>
+    requires(!Transport<std::remove_cvref_t<ExecutorOrContext>>)
   explicit Client(ExecutorOrContext&& executor, P protocol, ClientOptions options = {})
       : executor_(detail::to_executor(executor)),
         options_(std::move(options)),
@@ -246,10 +247,5 @@ class Client {
   Connected connection_;
   bool connecting_ = false;
 };
-
-template <class ExecutorOrContext, class P>
-Client(ExecutorOrContext&&, P) -> Client<P>;
-template <class ExecutorOrContext, class P>
-Client(ExecutorOrContext&&, P, ClientOptions) -> Client<P>;
 
 }  // namespace cowire

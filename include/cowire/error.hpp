@@ -123,7 +123,7 @@ class ErrcCategory final : public std::error_category {
   }
 };
 
-bool is_system_error(const std::error_code& code, std::errc wanted) noexcept;
+std::error_code as_system_error(const std::error_code& code) noexcept;
 
 class ConditionCategory final : public std::error_category {
  public:
@@ -173,22 +173,24 @@ struct std::is_error_condition_enum<cowire::condition> : std::true_type {};
 
 namespace cowire {
 
-// Whether a code is this error of the operating system. Asio's category of such errors knows no
-// std::errc, but has the system's values.
-inline bool detail::is_system_error(const std::error_code& code, std::errc wanted) noexcept {
-  return code == wanted || (std::string_view(code.category().name()) == "asio.system" &&
-                            std::error_code(code.value(), std::system_category()) == wanted);
+// The same code in a form that can be compared to a std::errc. Asio's category of the system's
+// errors knows none, but has the system's values.
+inline std::error_code detail::as_system_error(const std::error_code& code) noexcept {
+  if (std::string_view(code.category().name()) == "asio.system") {
+    return {code.value(), std::system_category()};
+  }
+  return code;
 }
 
 inline bool detail::ConditionCategory::equivalent(const std::error_code& code,
                                                   int value) const noexcept {
   switch (static_cast<condition>(value)) {
-    case condition::disconnected:
+    case condition::disconnected: {
+      const std::error_code system = as_system_error(code);
       return code == errc::end_of_stream || code == errc::truncated || code == errc::closed ||
-             is_system_error(code, std::errc::connection_reset) ||
-             is_system_error(code, std::errc::connection_aborted) ||
-             is_system_error(code, std::errc::broken_pipe) ||
-             is_system_error(code, std::errc::not_connected);
+             system == std::errc::connection_reset || system == std::errc::connection_aborted ||
+             system == std::errc::broken_pipe || system == std::errc::not_connected;
+    }
     case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
     case condition::usable:
       return code == errc::malformed || code == errc::too_large || code == errc::timeout ||

@@ -158,13 +158,4 @@ class Server {
   std::shared_ptr<State> state_;
 };
 
-template <class ExecutorOrContext, class P, class H>
-Server(ExecutorOrContext&&, const char*, int, P, H) -> Server<P, H>;
-template <class ExecutorOrContext, class P, class H>
-Server(ExecutorOrContext&&, const char*, int, P, H, ServerOptions) -> Server<P, H>;
-template <class ExecutorOrContext, class P, class H>
-Server(ExecutorOrContext&&, std::string, int, P, H) -> Server<P, H>;
-template <class ExecutorOrContext, class P, class H>
-Server(ExecutorOrContext&&, std::string, int, P, H, ServerOptions) -> Server<P, H>;
-
 }  // namespace cowire

@@ -18,7 +18,7 @@ namespace cowire {
 ///     Server server{io, "", 9000, protocol, handler, options};
 struct ServerOptions {
   /// What one connection may take of memory and time.
-  Limits limits;
+  Limits limits = {};
 
   /// Connections at once; above it the next ones wait unaccepted. Default 0: the smaller of 10,000
   /// and the process's limit of open files less 64.
@@ -28,7 +28,7 @@ struct ServerOptions {
   std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(10);
 
   /// Options of each accepted socket. Default: TCP_NODELAY and SO_KEEPALIVE on.
-  SocketOptions socket;
+  SocketOptions socket = {};
 
   /// Connections that may wait to be accepted, at each listener. Default 128; at least 1.
   int backlog = 128;
@@ -37,7 +37,7 @@ struct ServerOptions {
   bool reuse_port = false;
 
   /// Where log records go. Default: warnings and errors to standard error.
-  Logger logger;
+  Logger logger = {};
 
   /// Whether connects and disconnects are logged at level info; else at debug. Default true.
   bool log_connections = true;

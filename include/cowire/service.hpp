@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ class ServerControl {
   virtual void stop_listening() = 0;
   virtual void request_shutdown(std::chrono::nanoseconds deadline) = 0;
   virtual void background_failed(std::exception_ptr error) = 0;
+  virtual std::shared_ptr<ServerControl> shared_control() = 0;
 
  protected:
   ~ServerControl() = default;
@@ -55,7 +57,7 @@ class Service {
   /// logs that and shuts down.
   template <class Work>
   void spawn(Work work) {
-    tasks_.spawn(guarded(server_, std::move(work)));
+    tasks_.spawn(guarded(server_->shared_control(), std::move(work)));
   }
 
   /// Has `f()` called when all connections have ended and the background work too.
@@ -80,9 +82,10 @@ class Service {
   std::vector<std::function<void()>>& exits() noexcept { return exits_; }
 
  private:
-  // The work lives in this frame: it may be a lambda that captures.
+  // The work lives in this frame: it may be a lambda that captures. The server's state, and so the
+  // handler, lives as long as the work, which may end late, or never.
   template <class Work>
-  static Task<void> guarded(detail::ServerControl* server, Work work) {
+  static Task<void> guarded(std::shared_ptr<detail::ServerControl> server, Work work) {
     try {
       if constexpr (std::is_same_v<Work, Task<void>>) {
         co_await std::move(work);

@@ -104,7 +104,7 @@ class TaskGroup {
 
     bool is_cancellation(const std::exception_ptr& error) const {
       return cancelled &&
-             detail::is_system_error(detail::code_of(error), std::errc::operation_canceled);
+             detail::as_system_error(detail::code_of(error)) == std::errc::operation_canceled;
     }
 
     asio::any_io_executor executor;

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// The handler contract: the hooks around handle. (H1, H4, H10-H13)
+// The handler contract: the hooks around handle, as plain functions. (H1, H10, H12)
 #include "cowire/handler.hpp"
-
 #include "integration/scene.hpp"
 
-#include <asio/post.hpp>
-
-#include <chrono>
 #include <stdexcept>
 #include <string>
 
 using namespace cowire;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -56,4 +51,78 @@ CONTRACT_TEST("H1: accepted, on_connection, handle at once, on_disconnection, di
   CHECK(journal == "accepted hello handle a handle bye");
   CHECK(scene.records.count("disconnected (peer", LogLevel::info) == 1);
   CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("H10: on_connection may send before anything is read") {
+  Script<> script;
+  script.hello = [](Client& client) { client.send_packet("welcome"); };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  CHECK(scene.until_heard(guest, "welcome\n"));
+  guest.say("a\n");
+  CHECK(scene.until_heard(guest, "a\n"));
+  CHECK(guest.heard() == "welcome\na\n");
+}
+
+CONTRACT_TEST("H10: a peer that on_connection closes is not handled; on_disconnection is called") {
+  std::string journal;
+  Script<> script;
+  script.hello = [](Client& client) {
+    client.send_packet("full");
+    client.close();
+  };
+  script.talk = [&](Client& client) { return note_and_echo(journal, client); };
+  script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
+  Scene<Net> scene(script);
+  auto guest = scene.silent_guest();
+  guest.say("a\n");
+  guest.listen();
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.ended_cleanly());
+  CHECK(guest.heard() == "full\n");
+  guest.half_close();
+  CHECK(scene.until_empty());
+  CHECK(journal == "bye");
+  CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("H10: a peer that on_connection aborts is not handled; on_disconnection is called") {
+  std::string journal;
+  Script<> script;
+  script.hello = [](Client& client) { client.abort(); };
+  script.talk = [&](Client& client) { return note_and_echo(journal, client); };
+  script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  CHECK(scene.until_ended(guest));
+  CHECK(scene.until_empty());
+  CHECK(journal == "bye");
+  CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("H12: no on_disconnection for a peer whose on_connection throws") {
+  std::string journal;
+  int peers = 0;
+  Script<> script;
+  script.hello = [&](Client&) {
+    if (++peers == 1) {
+      throw std::runtime_error("the first is not welcome");
+    }
+  };
+  script.bye = [&](Client&) { return note(journal, "bye"); };
+  Scene<Net> scene(script);
+  auto first = scene.guest();
+  CHECK(scene.until_ended(first));
+  CHECK(scene.until_empty());
+  CHECK(journal == "");
+  CHECK(scene.records.count("the first is not welcome", LogLevel::error) == 1);
+  CHECK(scene.records.count("", LogLevel::warning) == 1);
+
+  auto second = scene.guest();
+  second.say("a\n");
+  CHECK(scene.until_heard(second, "a\n"));
+  second.half_close();
+  CHECK(scene.until_ended(second));
+  CHECK(scene.until_empty());
+  CHECK(journal == "bye");
 }

@@ -18,7 +18,6 @@
 #include <asio/ip/address_v4.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/use_awaitable.hpp>
-
 #include <doctest/doctest.h>
 
 #include <chrono>

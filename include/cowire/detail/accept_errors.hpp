@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/error.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <system_error>
@@ -20,9 +22,10 @@ enum class AcceptError {
 
 inline AcceptError classify_accept_error(std::error_code ec) noexcept {
   using std::errc;
+  ec = as_system_error(ec);
   for (errc code : {errc::too_many_files_open, errc::too_many_files_open_in_system,
                     errc::no_buffer_space, errc::not_enough_memory}) {
-    if (is_system_error(ec, code)) {
+    if (ec == code) {
       return AcceptError::capacity;
     }
   }
@@ -31,7 +34,7 @@ inline AcceptError classify_accept_error(std::error_code ec) noexcept {
                     errc::no_protocol_option, errc::host_unreachable, errc::operation_not_supported,
                     errc::network_unreachable, errc::protocol_not_supported, errc::timed_out,
                     errc::no_stream_resources, errc::resource_unavailable_try_again}) {
-    if (is_system_error(ec, code)) {
+    if (ec == code) {
       return AcceptError::ignorable;
     }
   }

@@ -103,6 +103,7 @@ class ServerState final : public SessionOwner<P, H>,
   void abandon();
 
   void background_failed(std::exception_ptr error) override;
+  std::shared_ptr<ServerControl> shared_control() override { return this->shared_from_this(); }
 
   static Task<void> start(Self self);
   static Task<void> serve_forever(Self self);

@@ -87,8 +87,10 @@ class Session final : public Connection<P, T, C>,
       this->post([](Base& self) { static_cast<Session&>(self).kill(); });
       return;
     }
+    this->stop_receive();
     destroy_generator();
     phase_ = Phase::closing;
+    hook_cancel_.emit(asio::cancellation_type::terminal);
     this->abort();
     end();
   }
@@ -338,6 +340,7 @@ class Session final : public Connection<P, T, C>,
                                                         done(failed);
                                                       }
                                                     }));
+        this->flush();  // It may have begun at once.
         return;
       } else {
         adopt(hook());
@@ -361,7 +364,7 @@ class Session final : public Connection<P, T, C>,
 
   bool is_cancellation(const std::exception_ptr& error) const {
     return this->is_cancelled() &&
-           is_system_error(code_of(error), std::errc::operation_canceled);
+           as_system_error(code_of(error)) == std::errc::operation_canceled;
   }
 
   std::shared_ptr<SessionOwner<P, H>> owner_;

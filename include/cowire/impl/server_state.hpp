@@ -107,7 +107,7 @@ void ServerState<P, H, C>::check_startable() const {
 
 template <Protocol P, class H, class C>
 bool ServerState<P, H, C>::was_cancelled(const std::exception_ptr& error) const {
-  return stop_at_ && is_system_error(code_of(error), std::errc::operation_canceled);
+  return stop_at_ && as_system_error(code_of(error)) == std::errc::operation_canceled;
 }
 
 template <Protocol P, class H, class C>
@@ -140,8 +140,9 @@ Task<void> ServerState<P, H, C>::start(Self self) {
   // The caller may be cancelled; the clean-up is not.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await stop(self);
-  if (self->failure_ && !self->was_cancelled(self->failure_)) {
-    std::rethrow_exception(std::exchange(self->failure_, nullptr));
+  const std::exception_ptr failure = std::exchange(self->failure_, nullptr);
+  if (failure && !self->was_cancelled(failure)) {
+    std::rethrow_exception(failure);
   }
 }
 
@@ -167,6 +168,12 @@ Task<void> ServerState<P, H, C>::run_service_init() {
     if constexpr (std::is_void_v<Result>) {
       this->handler.service_init(*service_);
     } else {
+      asio::cancellation_state caller = co_await asio::this_coro::cancellation_state;
+      if (caller.slot().is_connected()) {
+        caller.slot().assign([self = this->shared_from_this()](asio::cancellation_type type) {
+          self->init_cancel_.emit(type);
+        });
+      }
       co_await asio::co_spawn(
           executor_, this->handler.service_init(*service_),
           asio::bind_cancellation_slot(init_cancel_.slot(), asio::use_awaitable));
@@ -232,17 +239,17 @@ Task<void> ServerState<P, H, C>::serve_forever(Self self) {
   if (self->is_awaited_) {
     throw Error(errc::already_serving);
   }
-  if (self->phase_ == Phase::idle) {
-    co_await start(self);
-  }
   self->is_awaited_ = true;
-  std::exception_ptr cancelled;
+  std::exception_ptr thrown;
   try {
+    if (self->phase_ == Phase::idle) {
+      co_await start(self);
+    }
     co_await wait_stopped(self);
   } catch (...) {
-    cancelled = std::current_exception();
+    thrown = std::current_exception();
   }
-  if (cancelled) {
+  if (thrown) {
     self->request_shutdown({});
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await wait_stopped(self);
@@ -251,8 +258,8 @@ Task<void> ServerState<P, H, C>::serve_forever(Self self) {
   if (self->failure_) {
     std::rethrow_exception(std::exchange(self->failure_, nullptr));
   }
-  if (cancelled) {
-    std::rethrow_exception(cancelled);
+  if (thrown) {
+    std::rethrow_exception(thrown);
   }
 }
 

@@ -55,9 +55,9 @@ bool try_listen(const Executor& executor, const std::set<asio::ip::tcp::endpoint
       listeners.emplace_back(executor, endpoint, options);
       chosen = listeners.back().local_endpoint().port;
     } catch (const std::system_error& error) {
-      const bool no_family =
-          is_system_error(error.code(), std::errc::address_family_not_supported) ||
-          is_system_error(error.code(), std::errc::address_not_available);
+      const std::error_code code = as_system_error(error.code());
+      const bool no_family = code == std::errc::address_family_not_supported ||
+                             code == std::errc::address_not_available;
       if (no_family && endpoints.size() > 1) {
         continue;
       }

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: BSL-1.0
+// The handler contract: how a connection ends. (D1-D12)
+#include "cowire/connection.hpp"
+#include "integration/scene.hpp"
+
+#include <asio/post.hpp>
+
+#include <chrono>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+using namespace cowire;
+using namespace std::chrono_literals;
+
+namespace {
+
+Task<void> note(std::string& journal, std::string word) {
+  journal += word;
+  co_return;
+}
+
+// Says good-bye if the peer is there, as EasyNetwork's FTP tutorial does.
+Task<void> say_good_bye(std::string& journal, Client& client) {
+  if (client.is_closing()) {
+    journal += "closing";
+    co_return;
+  }
+  try {
+    client.send_packet("bye");
+    co_await client.flush()(asio::use_awaitable);
+    journal += "said";
+  } catch (const std::system_error& error) {
+    journal += error.code() == condition::disconnected ? "gone" : error.what();
+  }
+}
+
+}  // namespace
+
+CONTRACT_TEST("D1, D2: at the peer's end the generator is destroyed; nothing is thrown in it") {
+  std::string journal;
+  Records* records = nullptr;
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    const Farewell farewell(journal, "destroyed ");
+    try {
+      const Line line = co_yield {};
+      client.send_packet(line);
+      co_yield {};
+      journal += "resumed ";
+    } catch (...) {
+      journal += "thrown ";
+    }
+  };
+  script.bye = [&](Client& client) {
+    journal += records->count("disconnected") == 0 ? "" : "logged too early ";
+    return note(journal, client.is_closing() ? "closing" : "bye");
+  };
+  Scene<Net> scene(script);
+  records = &scene.records;
+  auto guest = scene.guest();
+  guest.say("a\n");
+  CHECK(scene.until_heard(guest, "a\n"));
+  bool clean = true;
+  SUBCASE("end") { guest.half_close(); }
+  SUBCASE("end in a packet") {
+    guest.say("unfini");
+    guest.half_close();
+  }
+  SUBCASE("close") {
+    clean = false;
+    guest.close();
+  }
+  SUBCASE("reset") {
+    clean = false;
+    guest.reset();
+  }
+  CHECK(scene.until_empty());
+  CHECK(journal == "destroyed bye");
+  CHECK(scene.records.count("disconnected (peer", LogLevel::info) == 1);
+  CHECK(scene.records.complaints() == "");
+  if (clean) {
+    CHECK(scene.until_ended(guest));
+    CHECK(guest.ended_cleanly());
+  }
+}
+
+CONTRACT_TEST("D1: as_result gives the peer's end no other form") {
+  std::string journal;
+  Script<> script;
+  script.talk = [&](Client&) -> Requests {
+    const Farewell farewell(journal, "destroyed");
+    const Received line = co_yield as_result(1h);
+    journal += line ? "packet " : "error ";
+  };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  SUBCASE("end") { guest.half_close(); }
+  SUBCASE("reset") { guest.reset(); }
+  CHECK(scene.until_empty());
+  CHECK(journal == "destroyed");
+}
+
+CONTRACT_TEST("D3, D4: after a half-close on_disconnection may send, and the peer hears it") {
+  std::string journal;
+  Script<> script;
+  script.bye = [&](Client& client) { return say_good_bye(journal, client); };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  guest.say("ABC\n");
+  guest.half_close();
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.heard() == "ABC\nbye\n");
+  CHECK(guest.ended_cleanly());
+  CHECK(scene.until_empty());
+  CHECK(journal == "said");
+  CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("D3, D4: after a reset on_disconnection finds it open, but cannot send") {
+  std::string journal;
+  Script<> script;
+  script.bye = [&](Client& client) { return say_good_bye(journal, client); };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  guest.say("ABC\n");
+  CHECK(scene.until_heard(guest, "ABC\n"));
+  guest.reset();
+  CHECK(scene.until_empty());
+  CHECK(journal == "gone");
+  CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("D5: the requests that came before the end are handled first") {
+  int handled = 0;
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    const Line line = co_yield {};
+    co_await asio::post(client.executor(), deferred);
+    ++handled;
+    client.send_packet(line);
+  };
+  ServerOptions options;
+  options.limits.packets_per_turn = 7;
+  Scene<Net> scene(script, options);
+  auto guest = scene.guest();
+  std::string all;
+  for (int i = 0; i < 500; ++i) {
+    all += "request " + std::to_string(i) + "\n";
+  }
+  guest.say(all);
+  guest.half_close();
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.heard() == all);
+  CHECK(guest.ended_cleanly());
+  CHECK(handled == 500);
+}
+
+CONTRACT_TEST("D6: a packet that the end cut short is logged at debug, and is no packet") {
+  Scene<Net> scene;
+  auto guest = scene.guest();
+  guest.say("whole\ncut sho");
+  guest.half_close();
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.heard() == "whole\n");
+  CHECK(scene.until_empty());
+  CHECK(scene.records.count("inside a packet", LogLevel::debug) == 1);
+  CHECK(scene.records.count("inside a packet", LogLevel::info) == 0);
+}
+
+CONTRACT_TEST("D6: a serializer may hand over the last line without an ending") {
+  Scene<Net> scene({}, {}, Lines(LineSerializer(LineOptions{.last_line = LastLine::deliver})));
+  auto guest = scene.guest();
+  guest.say("whole\nlast");
+  guest.half_close();
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.heard() == "whole\nlast\n");
+  CHECK(scene.until_empty());
+  CHECK(scene.records.count("inside a packet") == 0);
+}
+
+CONTRACT_TEST("D9: a crash closes by force, after what was sent") {
+  std::string journal;
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    const Line line = co_yield {};
+    client.send_packet("got " + line);
+    throw std::runtime_error("crash on " + line);
+  };
+  script.bye = [&](Client& client) {
+    journal += client.is_closing() ? "closing" : "open";
+    client.send_packet("sorry");  // The connection is open: D10.
+    return note(journal, " bye");
+  };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  guest.say("a\nb\n");
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.heard() == "got a\nsorry\n");
+  CHECK(scene.until_empty());
+  CHECK(journal == "open bye");
+  CHECK(scene.records.count("crash on a", LogLevel::error) == 1);
+  CHECK(scene.records.count("", LogLevel::warning) == 1);
+}
+
+CONTRACT_TEST("D10: on_disconnection runs once, whatever the end") {
+  std::string journal;
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    bool first = true;
+    while (true) {
+      if (!first) {
+        client.send_packet("again");
+      }
+      first = false;
+      const Line line = co_yield 1h;
+      if (line == "close") {
+        client.close();
+      } else if (line == "abort") {
+        client.abort();
+      } else if (line == "crash") {
+        throw std::runtime_error("crash");
+      } else if (line == "throw 42") {
+        throw 42;
+      } else if (line == "flood") {
+        client.send_packet(std::string(60'000, 'x'));
+        client.send_packet(std::string(60'000, 'x'));
+      }
+    }
+  };
+  script.bye = [&](Client& client) {
+    return note(journal, client.is_closing() ? "closed" : "open");
+  };
+  ServerOptions options;
+  options.limits.output_high = 10'000;
+  options.limits.output_low = 5'000;
+  options.limits.idle_timeout = 1min;
+  std::string expected = "open";
+  const char* complaint = nullptr;
+  std::function<void(Scene<Net>&, typename Scene<Net>::Guest&)> end;
+  SUBCASE("end") {
+    end = [](auto&, auto& guest) { guest.half_close(); };
+  }
+  SUBCASE("reset") {
+    end = [](auto&, auto& guest) { guest.reset(); };
+  }
+  SUBCASE("close") {
+    expected = "closed";
+    end = [](auto&, auto& guest) {
+      guest.say("close\n");
+      guest.half_close();
+    };
+  }
+  SUBCASE("abort") {
+    expected = "closed";
+    end = [](auto&, auto& guest) { guest.say("abort\n"); };
+  }
+  SUBCASE("crash") {
+    complaint = "crash";
+    end = [](auto&, auto& guest) { guest.say("crash\n"); };
+  }
+  SUBCASE("a crash with what is no std::exception") {
+    complaint = "not a std::exception";
+    end = [](auto&, auto& guest) { guest.say("throw 42\n"); };
+  }
+  SUBCASE("shutdown") {
+    end = [](auto& scene, auto& guest) {
+      scene.server.request_shutdown();
+      scene.settle();
+      guest.close();
+    };
+  }
+  SUBCASE("idle too long") {
+    complaint = "sent nothing within the time limit";
+    end = [](auto& scene, auto&) { scene.pass(1min); };
+  }
+  SUBCASE("reset while an answer waits for it") {
+    end = [](auto& scene, auto& guest) {
+      guest.say("flood\n");
+      scene.settle();
+      guest.reset();
+    };
+  }
+  Scene<Net> scene(script, options);
+  auto guest = scene.guest();
+  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
+  end(scene, guest);
+  CHECK(scene.until_empty());
+  CHECK(journal == expected);
+  CHECK(scene.records.count("disconnected (peer", LogLevel::info) == 1);
+  if (complaint == nullptr) {
+    CHECK(scene.records.complaints() == "");
+  } else {
+    CHECK(scene.records.count(complaint, LogLevel::warning) == 1);
+    CHECK(scene.records.count("", LogLevel::warning) == 1);
+  }
+}
+
+CONTRACT_TEST("D11: a shutdown is thrown at the yield, in both forms; on_disconnection may send") {
+  std::string journal;
+  bool result_form = false;
+  SUBCASE("thrown") { result_form = false; }
+  SUBCASE("as_result") { result_form = true; }
+  Script<> script;
+  script.talk = [&](Client&) -> Requests {
+    const Farewell farewell(journal, "destroyed ");
+    try {
+      if (result_form) {
+        const Received line = co_yield as_result(1h);
+        journal += line ? "packet " : "error ";
+      } else {
+        co_yield {};
+        journal += "packet ";
+      }
+    } catch (const Error& error) {
+      journal += error.code() == errc::cancelled ? "cancelled " : error.what();
+      throw;
+    }
+  };
+  script.bye = [&](Client& client) -> Task<void> {
+    co_await wait_on(client.executor(), 1s);
+    co_await say_good_bye(journal, client);
+  };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
+  scene.server.request_shutdown();
+  scene.settle();
+  CHECK(journal == "cancelled destroyed ");
+  scene.pass(1s);
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.heard() == "bye\n");
+  CHECK(guest.ended_cleanly());
+  guest.close();
+  CHECK(scene.until([&] { return scene.serving->done; }));
+  CHECK(scene.serving->succeeded());
+  CHECK(journal == "cancelled destroyed said");
+  CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("D11: a shutdown is thrown at what the handler awaits") {
+  std::string journal;
+  enum class Form { task, operation, drain } form = Form::task;
+  SUBCASE("a task") { form = Form::task; }
+  SUBCASE("an operation") { form = Form::operation; }
+  SUBCASE("a drain") { form = Form::drain; }
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    co_yield {};
+    journal += "working ";
+    try {
+      if (form == Form::task) {
+        co_await wait_on(client.executor(), 1h);
+      } else if (form == Form::operation) {
+        ManualClock::Timer<asio::any_io_executor> timer(client.executor());
+        timer.expires_at(ManualClock::now(client.executor()) + 1h);
+        co_await timer.async_wait(deferred);
+      } else {
+        for (int i = 0; i < 1000; ++i) {
+          co_await client.send_packet(std::string(60'000, 'x'));
+        }
+      }
+      journal += "done ";
+    } catch (const Error& error) {
+      journal += error.code() == errc::cancelled ? "cancelled " : error.what();
+      throw;
+    }
+  };
+  script.bye = [&](Client&) { return note(journal, "bye"); };
+  ServerOptions options;
+  options.limits.send_timeout = 0s;
+  Scene<Net> scene(script, options);
+  auto guest = scene.silent_guest();
+  guest.say("go\n");
+  CHECK(scene.until([&] { return journal == "working "; }));
+  scene.settle();
+  scene.server.request_shutdown();
+  CHECK(scene.until([&] { return journal.find("bye") != std::string::npos; }));
+  guest.close();
+  CHECK(scene.until([&] { return scene.serving->done; }));
+  CHECK(journal == "working cancelled bye");
+  CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("D11: a handler that goes on after the cancellation is ended at its next yield") {
+  std::string journal;
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    const Farewell farewell(journal, "destroyed ");
+    while (true) {
+      try {
+        co_yield {};
+      } catch (const Error& error) {
+        journal += error.code() == errc::cancelled ? "cancelled " : error.what();
+        client.send_packet("one moment");
+      }
+    }
+  };
+  script.bye = [&](Client&) { return note(journal, "bye"); };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
+  scene.server.request_shutdown();
+  CHECK(scene.until_ended(guest));
+  guest.close();
+  CHECK(scene.until([&] { return scene.serving->done; }));
+  CHECK(guest.heard() == "one moment\n");
+  CHECK(journal == "cancelled destroyed bye");
+  CHECK(scene.records.complaints() == "");
+}
+
+CONTRACT_TEST("D11: a handler that returns after the cancellation is not called again") {
+  std::string journal;
+  Script<> script;
+  script.talk = [&](Client&) -> Requests {
+    try {
+      co_yield {};
+    } catch (const Error&) {
+      journal += "cancelled ";
+    }
+  };
+  script.bye = [&](Client&) { return note(journal, "bye"); };
+  Scene<Net> scene(script);
+  auto guest = scene.guest();
+  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
+  scene.server.request_shutdown();
+  CHECK(scene.until_ended(guest));
+  guest.close();
+  CHECK(scene.until([&] { return scene.serving->done; }));
+  CHECK(journal == "cancelled bye");
+}
+
+CONTRACT_TEST("D11: a busy peer may finish its request before the deadline of a shutdown") {
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    const Line line = co_yield {};
+    co_await wait_on(client.executor(), 5s);
+    client.send_packet(line);
+  };
+  Scene<Net> scene(script);
+  auto idle = scene.guest();
+  auto busy = scene.guest();
+  busy.say("work\n");
+  scene.settle();
+  scene.server.request_shutdown(10s);
+  CHECK(scene.until_ended(idle));
+  idle.close();
+  scene.settle();
+  CHECK_FALSE(busy.has_ended());
+  scene.pass(5s);
+  CHECK(scene.until_ended(busy));
+  CHECK(busy.heard() == "work\n");
+  busy.close();
+  CHECK(scene.until([&] { return scene.serving->done; }));
+  CHECK(scene.records.complaints() == "");
+}
