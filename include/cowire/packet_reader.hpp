@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -40,7 +41,7 @@ class PacketReader {
   /// @lifetime Protocol and pool must outlive the reader.
   PacketReader(const P& protocol, BlockPool& pool, std::size_t receive_limit)
       : protocol_(&protocol),
-        limit_(std::max(receive_limit, protocol.frame_limit() + frame_overhead)),
+        limit_(std::max(receive_limit, with_overhead(protocol.frame_limit()))),
         input_(pool) {}
 
   /// Takes out the next packet, or error.
@@ -116,6 +117,10 @@ class PacketReader {
  private:
   // Room beside the payload for a header, separator or line ending.
   static constexpr std::size_t frame_overhead = 64;
+
+  static std::size_t with_overhead(std::size_t limit) noexcept {
+    return limit + std::min(frame_overhead, std::numeric_limits<std::size_t>::max() - limit);
+  }
 
   Outcome take(Decoded<packet_type>& decoded, Bytes bytes, Slot& slot) {
     mid_packet_ = false;

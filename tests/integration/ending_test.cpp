@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The handler contract: how a connection ends. (D1-D12)
+// The handler contract: how a connection ends. (D1-D10)
 #include "cowire/connection.hpp"
 #include "integration/scene.hpp"
 
@@ -164,8 +164,9 @@ CONTRACT_TEST("D6: a packet that the end cut short is logged at debug, and is no
   CHECK(scene.until_ended(guest));
   CHECK(guest.heard() == "whole\n");
   CHECK(scene.until_empty());
-  CHECK(scene.records.count("inside a packet", LogLevel::debug) == 1);
-  CHECK(scene.records.count("inside a packet", LogLevel::info) == 0);
+  CHECK(scene.records.count("connection ended", LogLevel::debug) == 1);
+  CHECK(scene.records.count("the stream ended inside a line", LogLevel::debug) == 1);
+  CHECK(scene.records.count("connection ended", LogLevel::info) == 0);
 }
 
 CONTRACT_TEST("D6: a serializer may hand over the last line without an ending") {
@@ -176,7 +177,7 @@ CONTRACT_TEST("D6: a serializer may hand over the last line without an ending") 
   CHECK(scene.until_ended(guest));
   CHECK(guest.heard() == "whole\nlast\n");
   CHECK(scene.until_empty());
-  CHECK(scene.records.count("inside a packet") == 0);
+  CHECK(scene.records.count("connection ended") == 0);
 }
 
 CONTRACT_TEST("D9: a crash closes by force, after what was sent") {
@@ -207,12 +208,7 @@ CONTRACT_TEST("D10: on_disconnection runs once, whatever the end") {
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {
-    bool first = true;
     while (true) {
-      if (!first) {
-        client.send_packet("again");
-      }
-      first = false;
       const Line line = co_yield 1h;
       if (line == "close") {
         client.close();
@@ -294,163 +290,4 @@ CONTRACT_TEST("D10: on_disconnection runs once, whatever the end") {
     CHECK(scene.records.count(complaint, LogLevel::warning) == 1);
     CHECK(scene.records.count("", LogLevel::warning) == 1);
   }
-}
-
-CONTRACT_TEST("D11: a shutdown is thrown at the yield, in both forms; on_disconnection may send") {
-  std::string journal;
-  bool result_form = false;
-  SUBCASE("thrown") { result_form = false; }
-  SUBCASE("as_result") { result_form = true; }
-  Script<> script;
-  script.talk = [&](Client&) -> Requests {
-    const Farewell farewell(journal, "destroyed ");
-    try {
-      if (result_form) {
-        const Received line = co_yield as_result(1h);
-        journal += line ? "packet " : "error ";
-      } else {
-        co_yield {};
-        journal += "packet ";
-      }
-    } catch (const Error& error) {
-      journal += error.code() == errc::cancelled ? "cancelled " : error.what();
-      throw;
-    }
-  };
-  script.bye = [&](Client& client) -> Task<void> {
-    co_await wait_on(client.executor(), 1s);
-    co_await say_good_bye(journal, client);
-  };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
-  scene.server.request_shutdown();
-  scene.settle();
-  CHECK(journal == "cancelled destroyed ");
-  scene.pass(1s);
-  CHECK(scene.until_ended(guest));
-  CHECK(guest.heard() == "bye\n");
-  CHECK(guest.ended_cleanly());
-  guest.close();
-  CHECK(scene.until([&] { return scene.serving->done; }));
-  CHECK(scene.serving->succeeded());
-  CHECK(journal == "cancelled destroyed said");
-  CHECK(scene.records.complaints() == "");
-}
-
-CONTRACT_TEST("D11: a shutdown is thrown at what the handler awaits") {
-  std::string journal;
-  enum class Form { task, operation, drain } form = Form::task;
-  SUBCASE("a task") { form = Form::task; }
-  SUBCASE("an operation") { form = Form::operation; }
-  SUBCASE("a drain") { form = Form::drain; }
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    co_yield {};
-    journal += "working ";
-    try {
-      if (form == Form::task) {
-        co_await wait_on(client.executor(), 1h);
-      } else if (form == Form::operation) {
-        ManualClock::Timer<asio::any_io_executor> timer(client.executor());
-        timer.expires_at(ManualClock::now(client.executor()) + 1h);
-        co_await timer.async_wait(deferred);
-      } else {
-        for (int i = 0; i < 1000; ++i) {
-          co_await client.send_packet(std::string(60'000, 'x'));
-        }
-      }
-      journal += "done ";
-    } catch (const Error& error) {
-      journal += error.code() == errc::cancelled ? "cancelled " : error.what();
-      throw;
-    }
-  };
-  script.bye = [&](Client&) { return note(journal, "bye"); };
-  ServerOptions options;
-  options.limits.send_timeout = 0s;
-  Scene<Net> scene(script, options);
-  auto guest = scene.silent_guest();
-  guest.say("go\n");
-  CHECK(scene.until([&] { return journal == "working "; }));
-  scene.settle();
-  scene.server.request_shutdown();
-  CHECK(scene.until([&] { return journal.find("bye") != std::string::npos; }));
-  guest.close();
-  CHECK(scene.until([&] { return scene.serving->done; }));
-  CHECK(journal == "working cancelled bye");
-  CHECK(scene.records.complaints() == "");
-}
-
-CONTRACT_TEST("D11: a handler that goes on after the cancellation is ended at its next yield") {
-  std::string journal;
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    const Farewell farewell(journal, "destroyed ");
-    while (true) {
-      try {
-        co_yield {};
-      } catch (const Error& error) {
-        journal += error.code() == errc::cancelled ? "cancelled " : error.what();
-        client.send_packet("one moment");
-      }
-    }
-  };
-  script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
-  scene.server.request_shutdown();
-  CHECK(scene.until_ended(guest));
-  guest.close();
-  CHECK(scene.until([&] { return scene.serving->done; }));
-  CHECK(guest.heard() == "one moment\n");
-  CHECK(journal == "cancelled destroyed bye");
-  CHECK(scene.records.complaints() == "");
-}
-
-CONTRACT_TEST("D11: a handler that returns after the cancellation is not called again") {
-  std::string journal;
-  Script<> script;
-  script.talk = [&](Client&) -> Requests {
-    try {
-      co_yield {};
-    } catch (const Error&) {
-      journal += "cancelled ";
-    }
-  };
-  script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
-  scene.server.request_shutdown();
-  CHECK(scene.until_ended(guest));
-  guest.close();
-  CHECK(scene.until([&] { return scene.serving->done; }));
-  CHECK(journal == "cancelled bye");
-}
-
-CONTRACT_TEST("D11: a busy peer may finish its request before the deadline of a shutdown") {
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    const Line line = co_yield {};
-    co_await wait_on(client.executor(), 5s);
-    client.send_packet(line);
-  };
-  Scene<Net> scene(script);
-  auto idle = scene.guest();
-  auto busy = scene.guest();
-  busy.say("work\n");
-  scene.settle();
-  scene.server.request_shutdown(10s);
-  CHECK(scene.until_ended(idle));
-  idle.close();
-  scene.settle();
-  CHECK_FALSE(busy.has_ended());
-  scene.pass(5s);
-  CHECK(scene.until_ended(busy));
-  CHECK(busy.heard() == "work\n");
-  busy.close();
-  CHECK(scene.until([&] { return scene.serving->done; }));
-  CHECK(scene.records.complaints() == "");
 }

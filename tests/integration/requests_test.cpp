@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// The handler contract: one generator after another, one request at a time. (H2-H9, D5)
+// The handler contract: one generator after another, one request at a time. (H2-H7)
 #include "cowire/generator.hpp"
 #include "integration/scene.hpp"
 
 #include <asio/post.hpp>
 
+#include <algorithm>
 #include <chrono>
-#include <future>
-#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace cowire;
@@ -101,7 +99,6 @@ CONTRACT_TEST("H5: pipelined requests are answered in order, one at a time") {
 }
 
 CONTRACT_TEST("H5: the next packet is decoded at the next yield only") {
-  std::optional<Peer<Line>> peer;
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {
@@ -187,182 +184,4 @@ CONTRACT_TEST("H7: a request may come in pieces") {
   }
   CHECK(scene.until_heard(guest, "and so on\n"));
   CHECK(guest.heard() == text);
-}
-
-CONTRACT_TEST("H8: close() in the handler sends what is queued; later requests are not handled") {
-  std::string journal;
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    const Line line = co_yield {};
-    journal += line;
-    client.send_packet("got " + line);
-    if (line == "quit") {
-      CHECK_FALSE(client.is_closing());
-      client.close();
-      CHECK(client.is_closing());
-      client.close();  // May be repeated.
-      try {
-        client.send_packet("more");
-        journal += " sent?";
-      } catch (const Error& error) {
-        journal += error.code() == errc::closed ? " closed" : error.what();
-      }
-    }
-  };
-  script.bye = [&](Client& client) { return note(journal, client.is_closing() ? " bye" : "open"); };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  guest.say("a\nquit\nb\nc\n");
-  CHECK(scene.until_ended(guest));
-  CHECK(guest.ended_cleanly());
-  CHECK(guest.heard() == "got a\ngot quit\n");
-  guest.half_close();
-  CHECK(scene.until_empty());
-  CHECK(journal == "aquit closed bye");
-  CHECK(scene.records.complaints() == "");
-}
-
-CONTRACT_TEST("H8: a close right after a large answer loses nothing") {
-  const std::string large(1000 * 1000, 'x');
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    co_yield {};
-    for (int i = 0; i < 4; ++i) {
-      client.send_packet(large);
-    }
-    client.close();
-  };
-  Scene<Net, Script<>, Lines> scene(script, {},
-                                    Lines(LineSerializer(LineOptions{.limit = 1 << 20})));
-  auto guest = scene.guest();
-  guest.say("go\nand then some, which nobody reads\n");
-  CHECK(scene.until_ended(guest));
-  CHECK(guest.ended_cleanly());
-  CHECK(guest.heard().size() == 4 * (large.size() + 1));
-}
-
-CONTRACT_TEST("H8: abort() in the handler drops the connection at once") {
-  std::string journal;
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    co_yield {};
-    client.abort();
-    CHECK(client.is_closing());
-    client.abort();
-    client.close();
-    co_yield {};
-    journal += "resumed ";
-  };
-  script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  guest.say("a\nb\n");
-  CHECK(scene.until_ended(guest));
-  CHECK_FALSE(guest.ended_cleanly());
-  CHECK(scene.until_empty());
-  CHECK(journal == "bye");
-  CHECK(scene.records.complaints() == "");
-}
-
-CONTRACT_TEST("H9: a yield after close() ends the generator") {
-  std::string journal;
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    const Farewell farewell(journal, "destroyed ");
-    const Line line = co_yield {};
-    client.send_packet(line);
-    client.close();
-    try {
-      co_yield {};
-      journal += "resumed ";
-    } catch (...) {
-      journal += "thrown ";
-    }
-  };
-  script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  guest.say("a\nb\n");
-  CHECK(scene.until_ended(guest));
-  guest.half_close();
-  CHECK(scene.until_empty());
-  CHECK(guest.heard() == "a\n");
-  CHECK(journal == "destroyed bye");
-}
-
-CONTRACT_TEST("H9: another task's close() ends the generator at its yield") {
-  std::string journal;
-  std::optional<Client> peer;
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    const Farewell farewell(journal, "destroyed ");
-    peer.emplace(client);
-    try {
-      co_yield {};
-      journal += "resumed ";
-    } catch (...) {
-      journal += "thrown ";
-    }
-  };
-  script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  CHECK(scene.until([&] { return peer.has_value(); }));
-  bool clean = true;
-  SUBCASE("close, from a task") {
-    asio::post(scene.io, [&] {
-      peer->send_packet("good night");
-      peer->close();
-    });
-  }
-  SUBCASE("close, from a thread") {
-    std::thread([&] {
-      peer->send_packet("good night");
-      peer->close();
-    }).join();
-  }
-  SUBCASE("abort, from a task") {
-    clean = false;
-    asio::post(scene.io, [&] { peer->abort(); });
-  }
-  SUBCASE("abort, from a thread") {
-    clean = false;
-    std::thread([&] { peer->abort(); }).join();
-  }
-  CHECK(scene.until_ended(guest));
-  CHECK(guest.ended_cleanly() == clean);
-  CHECK(guest.heard() == (clean ? "good night\n" : ""));
-  guest.close();
-  CHECK(scene.until_empty());
-  CHECK(journal == "destroyed bye");
-  CHECK(scene.records.complaints() == "");
-  CHECK_THROWS_AS(peer->send_packet("anybody there?"), Error);  // The copy outlives the peer.
-}
-
-CONTRACT_TEST("H9: a peer closed while its handler awaits something else ends at the next yield") {
-  std::string journal;
-  std::optional<Client> peer;
-  Script<> script;
-  script.talk = [&](Client& client) -> Requests {
-    const Farewell farewell(journal, "destroyed ");
-    co_yield {};
-    peer.emplace(client);
-    co_await wait_on(client.executor(), 10s);
-    journal += "waited ";
-    co_yield {};
-    journal += "resumed ";
-  };
-  script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
-  auto guest = scene.guest();
-  guest.say("a\nb\n");
-  CHECK(scene.until([&] { return peer.has_value(); }));
-  peer->close();
-  guest.half_close();
-  CHECK(scene.until_ended(guest));
-  CHECK(journal == "");
-  scene.pass(10s);
-  CHECK(scene.until_empty());
-  CHECK(journal == "waited destroyed bye");
-  CHECK(scene.records.complaints() == "");
 }

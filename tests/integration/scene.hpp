@@ -250,6 +250,7 @@ class Scene {
     serving = spawn(io, server.serve_forever());
     settle();
   }
+  ~Scene();
 
   /// Connects. The guest hears what comes.
   Guest guest() {
@@ -312,3 +313,11 @@ class Scene {
     return options;
   }
 };
+
+template <class Net, class H, class P>
+Scene<Net, H, P>::~Scene() = default;
+
+// The usual stages are compiled once, in scene.cpp.
+extern template class cowire::Server<Lines, Script<>, ManualClock>;
+extern template class Scene<OverMemory>;
+extern template class Scene<OverTcp>;

@@ -65,6 +65,9 @@ Error Connection<P, T, C>::end_error() const {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_receive(std::optional<RecvParams::duration> timeout) {
   deadlines_.begin_wait(C::now(own_executor()), timeout);
+  if (timeout && timeout->count() == 0) {
+    last_read_was_short_ = false;  // Whoever does not wait wants a look at the socket now.
+  }
   waiting_ = true;
   continue_receive();
 }
