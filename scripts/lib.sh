@@ -25,20 +25,23 @@ install_missing() {
       *) command -v "${item%%:*}" >/dev/null || missing+=("${item#*:}") ;;
     esac
   done
-  [ ${#missing[@]} -gt 0 ] || return 0
+  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
 
-  say "Installing ${missing[*]}"
+# install_packages PACKAGE...: as root, by sudo if need be.
+install_packages() {
+  say "Installing $*"
   command -v apt-get >/dev/null ||
-    die "missing: ${missing[*]} (names of Debian's packages). Please install them: only apt-get is known here."
+    die "missing: $* (names of Debian's packages). Please install them: only apt-get is known here."
   local run=(env DEBIAN_FRONTEND=noninteractive)
   if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null ||
-      die "missing: ${missing[*]}. Install them as root: apt-get install ${missing[*]}"
+      die "missing: $*. Install them as root: apt-get install $*"
     run=(sudo "${run[@]}")
   fi
   # One broken source of many is no reason to stop: the installation tells whether it mattered.
   "${run[@]}" apt-get -o DPkg::Lock::Timeout=120 -qq update </dev/null ||
     echo "apt-get update did not get everything; going on"
   "${run[@]}" apt-get -o DPkg::Lock::Timeout=120 -qq install -y --no-install-recommends \
-    "${missing[@]}" </dev/null || die "could not install ${missing[*]}"
+    "$@" </dev/null || die "could not install $*"
 }

@@ -10,7 +10,7 @@ struct Echo {
   cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
     std::string line = co_yield {};  // wait for this peer's next line
     client.send_packet(line);        // answer it
-  }                                  // done: a new generator is made for the next line
+  }  // done: a new generator is made for the next line
 };
 
 int main() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 
 namespace tutorial {
 
@@ -62,6 +63,7 @@ using Server = InMemory<std::remove_const_t<decltype(numbers)>, Adder>;
 
 }  // namespace tutorial
 
+// [test]
 TEST_CASE("the adder answers what is wrong") {
   using namespace tutorial;
   Server server(numbers, Adder{});
@@ -75,3 +77,4 @@ TEST_CASE("the adder answers what is wrong") {
   CHECK(guest.hear() == "good bye\n");
   CHECK(guest.was_sent_away());
 }
+// [/test]

@@ -165,7 +165,7 @@ CONTRACT_TEST("D6: a packet that the end cut short is logged at debug, and is no
   CHECK(guest.heard() == "whole\n");
   CHECK(scene.until_empty());
   CHECK(scene.records.count("connection ended", LogLevel::debug) == 1);
-  CHECK(scene.records.count("the stream ended inside a line", LogLevel::debug) == 1);
+  CHECK(scene.records.count("the stream ended before the separator", LogLevel::debug) == 1);
   CHECK(scene.records.count("connection ended", LogLevel::info) == 0);
 }
 

@@ -254,8 +254,9 @@ class Scene {
 
   /// Connects. The guest hears what comes.
   Guest guest() {
-    Guest guest = silent_guest();
+    Guest guest(net.connect());
     guest.listen();
+    settle();
     return guest;
   }
   /// Connects; the guest hears nothing until it is told to listen().

@@ -46,7 +46,11 @@ class ManualClock {
     explicit Service(asio::execution_context& context)
         : asio::execution_context::service(context) {}
 
-    void shutdown() override { waits.clear(); }
+    // What waits may own timers, which look for their wait when they are destroyed.
+    void shutdown() override {
+      Waits dropped;
+      dropped.swap(waits);
+    }
 
     void cancel(const Key& wanted) {
       if (auto wait = waits.find(wanted); wait != waits.end()) {

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSL-1.0
+// The code of docs/handlers.md, and tests of what its tables say.
+#include "docs/in_memory.hpp"
+
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace handlers_page {
+
+using namespace std::chrono_literals;
+using Lines = cowire::StreamProtocol<cowire::LineSerializer<>>;
+
+// [shape]
+struct Shape {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    std::string request = co_yield {};  // 1. wait for a request
+    client.send_packet(request);        // 2. answer it
+  }  // 3. the end of the generator, not of the connection
+};
+// [/shape]
+
+// [function]
+const auto shout = [](cowire::Peer<std::string>& client) -> cowire::Generator<std::string> {
+  const std::string line = co_yield {};
+  client.send_packet(line + "!");
+};
+// [/function]
+
+// [refuse]
+struct Private {
+  // A generator: it may ask the peer something before handle begins.
+  cowire::Generator<std::string> on_connection(cowire::Peer<std::string>& client) {
+    client.send_packet("password?");
+    const std::string word = co_yield 10s;
+    if (word != "sesame") {
+      client.send_packet("no");
+      client.close();  // handle will not be called.
+    }
+  }
+
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string line = co_yield {};
+    client.send_packet(line);
+  }
+};
+// [/refuse]
+
+// [cancelled]
+struct Careful {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    bool stopping = false;
+    try {
+      const std::string line = co_yield {};
+      client.send_packet(line);
+    } catch (const cowire::Error& error) {
+      if (error.code() != cowire::errc::cancelled) {
+        throw;
+      }
+      stopping = true;
+    }
+    if (stopping) {
+      client.send_packet("the server stops, good bye");  // It is sent before the close.
+    }
+  }
+};
+// [/cancelled]
+
+// [threads]
+struct Worker {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string question = co_yield {};
+    // A copy of the peer, not the reference: the answer may come when the peer has gone.
+    asio::post(pool, [peer = client, question]() mutable {
+      const std::string answer = question + " took long";  // Hard work, in another thread.
+      try {
+        peer.send_packet(answer);
+      } catch (const cowire::Error&) {
+        // The peer has gone: nobody to answer.
+      }
+    });
+  }
+
+  asio::thread_pool& pool;
+};
+// [/threads]
+
+// [await]
+cowire::Task<std::string> look_up(std::string name) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, 1ms);  // Stands for a database.
+  co_await timer.async_wait(asio::use_awaitable);
+  co_return "the entry of " + name;
+}
+
+struct LookUp {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string name = co_yield {};
+    const std::string entry = co_await look_up(name);  // a task
+    asio::steady_timer pause(client.executor(), 1ms);
+    co_await pause.async_wait(cowire::deferred);  // an operation of Asio
+    client.send_packet(entry);
+  }
+};
+// [/await]
+
+// Notes what happens to its peers.
+struct Noted {
+  using Peer = cowire::Peer<std::string>;
+
+  void on_connection(Peer& client) { connection ? connection(client) : void(); }
+  cowire::Generator<std::string> handle(Peer& client) {
+    struct Farewell {
+      std::vector<std::string>* notes;
+      ~Farewell() { notes->push_back("destroyed"); }
+    };
+    const Farewell farewell{notes};
+    if (before) {
+      before(client);
+    }
+    if (!refuses) {
+      const std::string line = co_yield {};
+      if (line == "throw") {
+        throw std::runtime_error("thrown");
+      }
+      if (line == "close") {
+        client.close();
+        std::string more = co_yield {};
+        notes->push_back("handled " + more);
+      }
+      client.send_packet(line);
+    }
+  }
+  void on_disconnection(Peer& client) {
+    notes->push_back(client.is_closing() ? "bye, closing" : "bye");
+    if (!client.is_closing()) {
+      try {
+        client.send_packet("bye");
+      } catch (const cowire::Error&) {
+        notes->push_back("cannot send");
+      }
+    }
+  }
+
+  std::vector<std::string>* notes;
+  std::function<void(Peer&)> connection{};
+  std::function<void(Peer&)> before{};
+  bool refuses = false;
+};
+using Notes = std::vector<std::string>;
+
+// Keeps the levels of the warnings and errors of one peer.
+cowire::ServerOptions noting(Notes& notes) {
+  cowire::ServerOptions options;
+  options.logger =
+      cowire::Logger(cowire::LogLevel::debug, [&notes](const cowire::LogRecord& record) {
+        if (record.connection_id != 0 && record.level != cowire::LogLevel::info) {
+          notes.push_back("log " + std::string(to_string(record.level)));
+        }
+      });
+  return options;
+}
+using NotedServer = InMemory<Lines, Noted>;
+
+}  // namespace handlers_page
+
+using namespace handlers_page;
+
+TEST_CASE("a generator of on_connection may refuse") {
+  using Server = InMemory<Lines, Private>;
+  Server server(Lines{}, Private{});
+  Guest<Server> friendly(server);
+  CHECK(friendly.say("sesame\nhello\n") == "password?\nhello\n");
+  Guest<Server> stranger(server);
+  CHECK(stranger.say("guess\nhello\n") == "password?\nno\n");
+  CHECK(stranger.was_sent_away());
+}
+
+TEST_CASE("a function object is a handler") {
+  using Server = InMemory<Lines, decltype(handlers_page::shout)>;
+  Server server(Lines{}, handlers_page::shout);
+  Guest<Server> guest(server);
+  CHECK(guest.say("hey\n") == "hey!\n");
+}
+
+TEST_CASE("a shutdown is told to the handler") {
+  using Server = InMemory<Lines, Careful>;
+  Server server(Lines{}, Careful{});
+  Guest<Server> guest(server);
+  server.server.request_shutdown();
+  server.settle();
+  CHECK(guest.hear() == "the server stops, good bye\n");
+  CHECK(guest.was_sent_away());
+}
+
+TEST_CASE("answers may come from other threads") {
+  using Server = InMemory<Lines, Worker>;
+  asio::thread_pool pool(1);
+  Server server(Lines{}, Worker{pool});
+  Guest<Server> guest(server);
+  guest.say("it\n");
+  pool.join();
+  CHECK(guest.hear() == "it took long\n");
+}
+
+TEST_CASE("a handler awaits tasks and operations") {
+  asio::io_context io;
+  cowire::MemoryListener door(io.get_executor());
+  cowire::Server server(io.get_executor(), Lines{}, LookUp{});
+  server.add_listener(door);
+  asio::co_spawn(io, server.serve_forever(), asio::detached);
+  auto end = door.connect();
+  const std::string question = "x\n";
+  std::string answer(100, '\0');
+  asio::async_write(end, asio::buffer(question), [](std::error_code, std::size_t) {});
+  end.async_read_some(asio::buffer(answer), [&](std::error_code, std::size_t n) {
+    answer.resize(n);
+    io.stop();
+  });
+  io.run_for(10s);
+  CHECK(answer == "the entry of x\n");
+}
+
+TEST_CASE("the peer leaves: the generator is destroyed, then on_disconnection runs") {
+  Notes notes;
+  NotedServer server(Lines{}, Noted{&notes}, noting(notes));
+  Guest<NotedServer> guest(server);
+  guest.leave();
+  CHECK(notes == Notes{"destroyed", "bye"});
+}
+
+TEST_CASE("a packet that the peer cut by leaving") {
+  Notes notes;
+  NotedServer server(Lines{}, Noted{&notes}, noting(notes));
+  Guest<NotedServer> guest(server);
+  guest.say("half");
+  guest.leave();
+  CHECK(notes == Notes{"log debug", "destroyed", "bye"});
+}
+
+TEST_CASE("the handler closes: what came already is not handled") {
+  Notes notes;
+  NotedServer server(Lines{}, Noted{&notes}, noting(notes));
+  Guest<NotedServer> guest(server);
+  guest.say("close\nmore\n");
+  CHECK(notes == Notes{"destroyed", "bye, closing"});
+  CHECK(guest.was_sent_away());
+}
+
+TEST_CASE("the handler throws: logged, and on_disconnection may still send") {
+  Notes notes;
+  NotedServer server(Lines{}, Noted{&notes}, noting(notes));
+  Guest<NotedServer> guest(server);
+  guest.say("throw\n");
+  CHECK(notes == Notes{"destroyed", "log error", "bye"});
+  CHECK(guest.was_sent_away());
+}
+
+TEST_CASE("the handler does not yield: refused") {
+  Notes notes;
+  Noted refusing{&notes};
+  refusing.refuses = true;
+  NotedServer server(Lines{}, refusing, noting(notes));
+  Guest<NotedServer> guest(server);
+  CHECK(notes == Notes{"destroyed", "log debug", "bye, closing"});
+  CHECK(guest.was_sent_away());
+}
+
+TEST_CASE("on_connection throws: on_disconnection is not called") {
+  Notes notes;
+  Noted failing{&notes};
+  failing.connection = [](Noted::Peer&) { throw std::runtime_error("no"); };
+  NotedServer server(Lines{}, failing, noting(notes));
+  Guest<NotedServer> guest(server);
+  CHECK(notes == Notes{"log error"});
+  CHECK(guest.was_sent_away());
+}
+
+TEST_CASE("on_connection closes: handle is not called, on_disconnection is") {
+  Notes notes;
+  Noted closing{&notes};
+  closing.connection = [](Noted::Peer& client) { client.close(); };
+  NotedServer server(Lines{}, closing, noting(notes));
+  Guest<NotedServer> guest(server);
+  CHECK(notes == Notes{"bye, closing"});
+}
+
+TEST_CASE("the peer is silent, or slow: a warning, then as if it had left") {
+  Notes notes;
+  NotedServer server(Lines{}, Noted{&notes}, noting(notes));
+  Guest<NotedServer> silent(server);
+  server.pass(5min);
+  CHECK(notes == Notes{"log warning", "destroyed", "bye"});
+  CHECK(silent.hear() == "bye\n");
+  notes.clear();
+  Guest<NotedServer> slow(server);
+  slow.say("half");
+  server.pass(30s);
+  CHECK(notes == Notes{"log warning", "destroyed", "bye"});
+}
+
+TEST_CASE("another part of the program closes while the handler waits") {
+  Notes notes;
+  std::optional<Noted::Peer> kept;
+  Noted keeping{&notes};
+  keeping.before = [&](Noted::Peer& client) { kept.emplace(client); };
+  NotedServer server(Lines{}, keeping, noting(notes));
+  Guest<NotedServer> guest(server);
+  kept->close();
+  server.settle();
+  CHECK(notes == Notes{"destroyed", "bye, closing"});
+  CHECK_THROWS_AS(kept->send_packet("x"), cowire::Error);
+}
+
+TEST_CASE("a peer that does not read loses the connection") {
+  Notes notes;
+  std::optional<Noted::Peer> kept;
+  Noted keeping{&notes};
+  keeping.before = [&](Noted::Peer& client) { kept.emplace(client); };
+  cowire::ServerOptions options = noting(notes);
+  options.limits.output_high = 2000;
+  options.limits.output_low = 1000;
+  options.limits.output_limit = 100'000;
+  NotedServer server(Lines{}, keeping, options);
+  Guest<NotedServer> deaf(server);
+  const std::string line(50'000, 'x');
+  kept->send_packet(line);
+  kept->send_packet(line);
+  server.settle();
+  SUBCASE("in time") {
+    server.pass(30s);
+    CHECK(notes == Notes{"log warning", "destroyed", "bye", "cannot send"});
+  }
+  SUBCASE("in memory") {
+    CHECK_THROWS_AS((kept->send_packet(line), kept->send_packet(line)), cowire::Error);
+    server.settle();
+    CHECK(notes == Notes{"log warning", "destroyed", "bye", "cannot send"});
+  }
+}
