@@ -118,7 +118,7 @@ class Client {
   /// @cancellation Total: no received byte is lost.
   template <class Token = AsTask>
   auto recv_packet(RecvParams params = {}, Token&& token = {}) {
-    return detail::complete_task(executor_, do_receive(connected(), params),
+    return detail::complete_task(executor_, do_receive(connection_, params),
                                  std::forward<Token>(token));
   }
 
@@ -129,7 +129,7 @@ class Client {
   /// @throws Error As recv_packet(), but for end_of_stream. @cancellation Total.
   template <class Token = AsTask>
   auto next_packet(RecvParams params = {}, Token&& token = {}) {
-    return detail::complete_task(executor_, do_next(connected(), params),
+    return detail::complete_task(executor_, do_next(connection_, params),
                                  std::forward<Token>(token));
   }
 
@@ -175,12 +175,13 @@ class Client {
  private:
   using Connected = std::shared_ptr<detail::ClientChannel<P>>;
 
-  const Connected& connected() const {
-    if (connection_ == nullptr) {
+  static const Connected& require(const Connected& connection) {
+    if (connection == nullptr) {
       throw Error(errc::not_connected);
     }
-    return connection_;
+    return connection;
   }
+  const Connected& connected() const { return require(connection_); }
   detail::SendChannel<sent_packet>& channel() const { return connected()->channel(); }
 
   template <Transport T>
@@ -216,7 +217,7 @@ class Client {
   }
 
   static Task<received_packet> do_receive(Connected connection, RecvParams params) {
-    const bool received = co_await connection->receive(params);
+    const bool received = co_await require(connection)->receive(params);
     if (!received) {
       throw connection->end_of_input();
     }
@@ -224,7 +225,7 @@ class Client {
   }
 
   static Task<std::optional<received_packet>> do_next(Connected connection, RecvParams params) {
-    const bool received = co_await connection->receive(params);
+    const bool received = co_await require(connection)->receive(params);
     if (!received) {
       const Error end = connection->end_of_input();
       if (end.code() != errc::end_of_stream) {

@@ -65,10 +65,16 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   using Slot = detail::PacketSlot<received_packet>;
   using Context = ConnectionContext<P>;
 
-  Connection(T transport, std::shared_ptr<Context> context, std::uint64_t id)
+  /// When packets are taken. Who answers requests takes none while its answers are not read; who
+  /// asks must read the answers, or neither side would read any more.
+  enum class Intake { while_output_is_short, always };
+
+  Connection(T transport, std::shared_ptr<Context> context, std::uint64_t id,
+             Intake intake = Intake::while_output_is_short)
       : context_(std::move(context)),
         transport_(std::move(transport)),
         id_(id),
+        intake_(intake),
         reader_(context_->protocol, context_->pool, context_->limits.receive_limit),
         output_(context_->pool),
         timer_(transport_.get_executor()),
@@ -203,6 +209,9 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   }
 
   // Receiving.
+  bool is_stalled() const noexcept {
+    return intake_ != Intake::always && output_.size() >= limits().output_high;
+  }
   void notify();
   void start_read();
   void on_read(std::error_code ec, std::size_t n);
@@ -232,6 +241,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::shared_ptr<Context> context_;
   T transport_;
   std::uint64_t id_;
+  Intake intake_;
   PacketReader<P> reader_;
   OutputQueue output_;
   Block scrap_;  // Where the bytes go that arrive after a close.

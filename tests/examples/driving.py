@@ -149,8 +149,8 @@ class Program:
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.command[0]} does not end within {seconds} s") from None
         self.out.rest()
-        for line in self.err.rest():
-            check(not REPORTS_OF_SANITIZERS.search(line), "\n".join(self.err.lines))
+        if any(map(REPORTS_OF_SANITIZERS.search, self.err.rest())):
+            raise Failure("a sanitizer reports:\n" + "\n".join(self.err.lines))
         return status
 
     def stop(self, number=signal.SIGINT, seconds=DEADLINE):

@@ -72,6 +72,7 @@ class OverTcp {
     const asio::ip::tcp::endpoint to(asio::ip::address_v4::loopback(), port_);
     asio::ip::tcp::socket socket(*io_);
     socket.connect(to);
+    socket.set_option(asio::ip::tcp::no_delay(true));  // Else bytes wait for acknowledgements.
     return End(std::move(socket), to);
   }
 
@@ -244,7 +245,7 @@ class Scene {
   using Server = cowire::Server<P, H, ManualClock>;
   using Guest = RawClient<typename Net::End>;
 
-  explicit Scene(H handler = {}, const cowire::ServerOptions& options = {}, P protocol = P())
+  explicit Scene(H handler = H(), const cowire::ServerOptions& options = {}, P protocol = P())
       : server(io.get_executor(), std::move(protocol), std::move(handler), with_logger(options)) {
     net.listen(server);
     serving = spawn(io, server.serve_forever());

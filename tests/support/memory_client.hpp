@@ -8,10 +8,13 @@
 #include "cowire/transports/memory.hpp"
 #include "support/raw_end.hpp"
 #include "support/run.hpp"
+#include "support/thrown.hpp"
 
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -107,6 +110,30 @@ struct BasicMemoryClient {
     settle();
   }
   void settle() { ::settle(io); }
+
+  /// Calls a function where the client may be used: inside a turn of the executor.
+  template <class F>
+  void in_turn(F function) {
+    asio::post(io, [&] { function(); });
+    settle();
+  }
+
+  /// More than the transport and the output queue's marks hold.
+  static constexpr std::size_t much = 20 * 60'001;
+  void send_much() {
+    in_turn([&] {
+      for (int i = 0; i < 20; ++i) {
+        client->send_packet(std::string(60'000, 'x'));
+      }
+    });
+  }
+
+  /// What a send throws.
+  std::optional<cowire::Error> refused(const std::string& packet) {
+    std::optional<cowire::Error> error;
+    in_turn([&] { error = thrown([&] { client->send_packet(packet); }); });
+    return error;
+  }
 
   /// Lets time pass, stopping at each timer.
   void pass(std::chrono::nanoseconds time) {

@@ -13,6 +13,7 @@
 #include <asio/async_result.hpp>
 #include <asio/io_context.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -60,9 +61,7 @@ struct Script {
 /// The client's side: reads all the time, remembers what came.
 class Guest {
  public:
-  explicit Guest(MemoryEnd end) : state_(std::make_shared<State>(std::move(end))) {
-    read(state_);
-  }
+  explicit Guest(MemoryEnd end) : state_(std::make_shared<State>(std::move(end))) { read(state_); }
 
   void say(const std::string& bytes) {
     state_->to_write += bytes;
@@ -178,8 +177,7 @@ struct MemoryServer {
 };
 
 /// Waits on the manual clock, inside a task. Cancellable.
-inline cowire::Task<void> wait_on(asio::any_io_executor executor,
-                                  std::chrono::nanoseconds time) {
+inline cowire::Task<void> wait_on(asio::any_io_executor executor, std::chrono::nanoseconds time) {
   cowire::testing::ManualClock::Timer<asio::any_io_executor> timer(executor);
   timer.expires_at(cowire::testing::ManualClock::now(executor) + time);
   co_await timer.async_wait(asio::use_awaitable);

@@ -28,8 +28,7 @@ class Records {
   }
 
   /// The records of a level, or worse, whose line contains a text.
-  std::size_t count(std::string_view text,
-                    cowire::LogLevel least = cowire::LogLevel::debug) const {
+  std::size_t count(std::string_view text, cowire::LogLevel least = cowire::LogLevel::debug) const {
     return static_cast<std::size_t>(
         std::count_if(records_->begin(), records_->end(), [&](const Record& record) {
           return record.level >= least && record.line.find(text) != std::string::npos;

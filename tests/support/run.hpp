@@ -9,6 +9,7 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -41,12 +42,12 @@ struct Outcome {
 /// Starts a task; it can be cancelled through the outcome.
 inline std::shared_ptr<Outcome> spawn(asio::io_context& io, cowire::Task<void> task) {
   auto outcome = std::make_shared<Outcome>();
-  asio::co_spawn(io, std::move(task),
-                 asio::bind_cancellation_slot(outcome->cancel.slot(),
-                                              [outcome](std::exception_ptr error) {
-                                                outcome->done = true;
-                                                outcome->error = std::move(error);
-                                              }));
+  asio::co_spawn(
+      io, std::move(task),
+      asio::bind_cancellation_slot(outcome->cancel.slot(), [outcome](std::exception_ptr error) {
+        outcome->done = true;
+        outcome->error = std::move(error);
+      }));
   return outcome;
 }
 

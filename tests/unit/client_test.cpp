@@ -191,8 +191,7 @@ TEST_CASE("next_packet gives nothing at the end, and throws what is no clean end
   SUBCASE("closed by this side") {
     MemoryClient test;
     const auto all = test.receive_to_end();
-    test->close();
-    test.settle();
+    test.in_turn([&] { test->close(); });
     CHECK(all->code() == errc::closed);
   }
 }
@@ -204,7 +203,7 @@ TEST_CASE("a reset by the server is connection_reset, and stays it") {
   test.settle();
   CHECK(waiting->code() == asio::error::connection_reset);
   CHECK(waiting->code() == condition::disconnected);
-  test->send_eof();
+  test.in_turn([&] { test->send_eof(); });
   CHECK(test.receive()->code() == asio::error::connection_reset);
 }
 
@@ -307,8 +306,7 @@ TEST_CASE("C16: of a receive and a timer, raced by Asio's ||, the loser's packet
     const auto race = start(test.io, [&]() -> Task<void> {
       testing::ManualClock::Timer<asio::any_io_executor> timer(test.io.get_executor());
       timer.expires_at(test.clock.now() + 1s);
-      const auto winner =
-          co_await (timer.async_wait(asio::use_awaitable) || test->recv_packet());
+      const auto winner = co_await (timer.async_wait(asio::use_awaitable) || test->recv_packet());
       if (winner.index() == 1) {
         seen.push_back(std::get<1>(winner));
       }
@@ -337,11 +335,12 @@ TEST_CASE("packets sent together leave in one write, in their order") {
   MemoryClient test;
   test.server->read_on();
   test.settle();
-  test->send_packet("one");
-  test->send_packet("two");
-  test->send_packet("three");
-  CHECK(test.server->heard().empty());
-  test.settle();
+  test.in_turn([&] {
+    test->send_packet("one");
+    test->send_packet("two");
+    test->send_packet("three");
+    CHECK(test.server->heard().empty());
+  });
   CHECK(test.server->heard() == "one\ntwo\nthree\n");
   CHECK(test.server->reads() == 1);
 }
@@ -368,7 +367,7 @@ TEST_CASE("an awaited send waits for a slow reader, and goes on") {
   });
   test.settle();
   CHECK_FALSE(outcome->done);
-  CHECK(sent >= 6);    // 64 KiB on the way, and then 64 KiB queued
+  CHECK(sent >= 6);  // 64 KiB on the way, and then 64 KiB queued
   CHECK(sent <= 14);
   test.server->read_on();
   test.settle();
@@ -380,25 +379,24 @@ TEST_CASE("H15: a server that does not read costs the client output_limit, and n
   MemoryClient test(with({.output_limit = 200'000}));
   std::optional<Error> full;
   int sent = 0;
-  for (; sent < 1000 && !full; ++sent) {
-    full = thrown([&] { test->send_packet(std::string(10'000, 'x')); });
-  }
+  test.in_turn([&] {
+    for (; sent < 1000 && !full; ++sent) {
+      full = thrown([&] { test->send_packet(std::string(10'000, 'x')); });
+    }
+  });
   REQUIRE(full);
   CHECK(full->code() == errc::output_limit);
   CHECK(full->context().limit == 200'000);
   CHECK(full->context().peer == "memory-b");
   CHECK(sent < 40);
-  CHECK(thrown([&] { test->send_packet("x"); })->code() == errc::output_limit);
+  CHECK(test.refused("x")->code() == errc::output_limit);
   CHECK(test.receive()->code() == errc::output_limit);
 }
 
 TEST_CASE("C11: a client that has sent much receives all the same") {
   // Else two sides that both wait to be read from would wait for ever.
   MemoryClient test;
-  test->send_packet(std::string(60'000, 'x'));
-  test->send_packet(std::string(60'000, 'x'));
-  test->send_packet(std::string(60'000, 'x'));
-  test.settle();
+  test.send_much();
   test.hear("answer\n");
   CHECK(test.receive()->packets == Packets{"answer"});
   const auto next = test.receive();
@@ -409,12 +407,13 @@ TEST_CASE("C11: a client that has sent much receives all the same") {
 TEST_CASE("a packet that cannot be sent throws, and nothing of it is queued") {
   MemoryClient test;
   test.server->read_on();
-  test->send_packet("one");
-  CHECK(thrown([&] { test->send_packet("tw\no"); })->code() == errc::not_sendable);
-  CHECK(thrown([&] { test->send_packet(std::string(default_frame_limit + 1, 'x')); })->code() ==
-        errc::too_large);
-  test->send_packet("three");
-  test.settle();
+  test.in_turn([&] {
+    test->send_packet("one");
+    CHECK(thrown([&] { test->send_packet("tw\no"); })->code() == errc::not_sendable);
+    const std::string long_line(default_frame_limit + 1, 'x');
+    CHECK(thrown([&] { test->send_packet(long_line); })->code() == errc::too_large);
+    test->send_packet("three");
+  });
   CHECK(test.server->heard() == "one\nthree\n");
 }
 
@@ -425,8 +424,7 @@ TEST_CASE("C4: sending to a server that has gone fails at the latest the third t
   std::optional<Error> gone;
   int sent = 0;
   for (; sent < 10 && !gone; ++sent) {
-    gone = thrown([&] { test->send_packet("x"); });
-    test.settle();
+    gone = test.refused("x");
   }
   REQUIRE(gone);
   CHECK(sent <= 3);
@@ -435,19 +433,17 @@ TEST_CASE("C4: sending to a server that has gone fails at the latest the third t
 
 TEST_CASE("C9: send_eof ends the output after what is queued; receiving goes on") {
   MemoryClient test;
-  for (int i = 0; i < 20; ++i) {
-    test->send_packet(std::string(60'000, 'x'));
-  }
-  test->send_eof();
-  test->send_eof();
-  const auto refused = thrown([&] { test->send_packet("x"); });
+  test.send_much();
+  test.in_turn([&] { test->send_eof(); });
+  test.in_turn([&] { test->send_eof(); });
+  const auto refused = test.refused("x");
   REQUIRE(refused);
   CHECK(refused->code() == errc::closed);
   CHECK(contains(refused->what(), "after the end"));
   test.settle();
   test.server->read_on();
   test.settle();
-  CHECK(test.server->heard().size() == 20 * 60'001);
+  CHECK(test.server->heard().size() == MemoryClient::much);
   CHECK(test.server->has_seen_end());
   CHECK(test->is_connected());
   const auto answer = test.receive();
@@ -461,18 +457,16 @@ TEST_CASE("C9: send_eof ends the output after what is queued; receiving goes on"
 
 TEST_CASE("close sends what is queued, then waits for the server's end") {
   MemoryClient test;
-  for (int i = 0; i < 20; ++i) {
-    test->send_packet(std::string(60'000, 'x'));
-  }
-  test->close();
-  test->close();
+  test.send_much();
+  test.in_turn([&] { test->close(); });
+  test.in_turn([&] { test->close(); });
   CHECK_FALSE(test->is_connected());
   const auto closed = spawn(test.io, test->wait_closed());
   test.settle();
   CHECK_FALSE(closed->done);
   test.server->read_on();
   test.settle();
-  CHECK(test.server->heard().size() == 20 * 60'001);
+  CHECK(test.server->heard().size() == MemoryClient::much);
   CHECK(test.server->has_seen_end());
   CHECK_FALSE(closed->done);
   test.hear("ignored");
@@ -487,7 +481,7 @@ TEST_CASE("close sends what is queued, then waits for the server's end") {
 TEST_CASE("close waits for the server's end for close_timeout, at most") {
   MemoryClient test;
   test.server->read_on();
-  test->close();
+  test.in_turn([&] { test->close(); });
   const auto closed = spawn(test.io, test->wait_closed());
   test.pass(3s - 1ms);
   CHECK_FALSE(closed->done);
@@ -506,14 +500,12 @@ TEST_CASE("wait_closed of a client that was never connected returns") {
 TEST_CASE("C5, C6: after close everything is closed, a waiting receive too") {
   MemoryClient test;
   const auto waiting = test.receive();
-  test->close();
-  test.settle();
+  test.in_turn([&] { test->close(); });
   CHECK(waiting->code() == errc::closed);
-  CHECK(thrown([&] { test->send_packet("x"); })->code() == errc::closed);
+  CHECK(test.refused("x")->code() == errc::closed);
   CHECK(test.receive()->code() == errc::closed);
-  test->send_eof();
-  test->close();
-  test.settle();
+  test.in_turn([&] { test->send_eof(); });
+  test.in_turn([&] { test->close(); });
   CHECK(test.receive()->code() == errc::closed);
   test.hear("too late\n");
   CHECK(test.receive()->code() == errc::closed);
@@ -523,16 +515,17 @@ TEST_CASE("C5: after abort too") {
   MemoryClient test;
   const auto waiting = test.receive();
   test.server->read_on();
-  test->send_packet("lost");
-  test->abort();
-  test.settle();
+  test.in_turn([&] {
+    test->send_packet("lost");
+    test->abort();
+  });
   CHECK(waiting->code() == errc::closed);
   CHECK(test.server->heard().empty());
   CHECK(test.server->ended() == asio::error::connection_reset);
-  CHECK(thrown([&] { test->send_packet("x"); })->code() == errc::closed);
-  test->send_eof();
-  test->close();
-  test->abort();
+  CHECK(test.refused("x")->code() == errc::closed);
+  test.in_turn([&] { test->send_eof(); });
+  test.in_turn([&] { test->close(); });
+  test.in_turn([&] { test->abort(); });
   CHECK(test.receive()->code() == errc::closed);
   const auto closed = spawn(test.io, test->wait_closed());
   test.settle();
@@ -541,22 +534,18 @@ TEST_CASE("C5: after abort too") {
 
 TEST_CASE("the destructor sends what is queued, in the background") {
   MemoryClient test;
-  for (int i = 0; i < 20; ++i) {
-    test->send_packet(std::string(60'000, 'x'));
-  }
-  test.client.reset();
-  test.settle();
+  test.send_much();
+  test.in_turn([&] { test.client.reset(); });
   test.server->read_on();
   test.settle();
-  CHECK(test.server->heard().size() == 20 * 60'001);
+  CHECK(test.server->heard().size() == MemoryClient::much);
   CHECK(test.server->has_seen_end());
 }
 
 TEST_CASE("a client may be destroyed while one of its receives waits") {
   MemoryClient test;
   const auto waiting = test.receive();
-  test.client.reset();
-  test.settle();
+  test.in_turn([&] { test.client.reset(); });
   CHECK(waiting->code() == errc::closed);
 }
 
@@ -569,9 +558,10 @@ TEST_CASE("an io_context that is destroyed takes the waiting operations with it"
     CHECK_FALSE(is_done(*waiting));
   }
   SUBCASE("a receive of a client that lives in the coroutine") {
-    const auto waiting = start(test->io, [client = std::move(*test->client)]() mutable -> Task<void> {
-      co_await client.recv_packet();
-    });
+    const auto waiting =
+        start(test->io, [client = std::move(*test->client)]() mutable -> Task<void> {
+          co_await client.recv_packet();
+        });
     test->settle();
     test.reset();
     CHECK_FALSE(is_done(*waiting));
@@ -605,7 +595,7 @@ TEST_CASE("a client moves with its connection") {
   test.settle();
   CHECK(test.server->heard() == "hello\n");
   CHECK_FALSE(test->is_connected());
-  CHECK(thrown([&] { test->send_packet("x"); })->code() == errc::not_connected);
+  CHECK(test.refused("x")->code() == errc::not_connected);
 }
 
 TEST_CASE("assigning to a client closes the connection it had") {
@@ -614,10 +604,11 @@ TEST_CASE("assigning to a client closes the connection it had") {
   auto ends = MemoryEnd::pair(test.io.get_executor());
   RawEnd<MemoryEnd> other(std::move(ends.second));
   other.read_on();
-  test->send_packet("good bye");
-  *test.client = MemoryClient::Client(std::move(ends.first), Lines{});
-  test->send_packet("hello");
-  test.settle();
+  test.in_turn([&] {
+    test->send_packet("good bye");
+    *test.client = MemoryClient::Client(std::move(ends.first), Lines{});
+    test->send_packet("hello");
+  });
   CHECK(test.server->heard() == "good bye\n");
   CHECK(test.server->has_seen_end());
   CHECK(other.heard() == "hello\n");
@@ -669,7 +660,7 @@ TEST_CASE("send_timeout: a server that takes nothing ends the connection") {
   CHECK_FALSE(outcome->done);
   test.pass(1ms);
   CHECK(outcome->code() == errc::timeout);
-  const auto later = thrown([&] { test->send_packet("x"); });
+  const auto later = test.refused("x");
   REQUIRE(later);
   CHECK(later->code() == errc::timeout);
   CHECK(contains(later->what(), "took nothing"));

@@ -185,8 +185,7 @@ struct Rig {
   std::shared_ptr<Wire> wire;
 };
 
-const std::string reset_text =
-    "(" + std::error_code(asio::error::connection_reset).message() + ")";
+const std::string reset_text = "(" + std::error_code(asio::error::connection_reset).message() + ")";
 const std::string eof_text = "(" + std::error_code(asio::error::eof).message() + ")";
 
 std::string text(errc code) { return make_error_code(code).message(); }
@@ -538,8 +537,8 @@ TEST_CASE("after packets_per_turn packets others come first") {
     rig.wire->receive();
     asio::post(rig.io, [&] { rig.wire->journal.push_back("other"); });
   });
-  CHECK(rig.wire->journal == Journal{"1", "2", "3", "(turn over)", "other", "4", "5", "6",
-                                     "(turn over)", "7"});
+  CHECK(rig.wire->journal ==
+        Journal{"1", "2", "3", "(turn over)", "other", "4", "5", "6", "(turn over)", "7"});
 }
 
 // The time limits of the input.
@@ -631,8 +630,14 @@ TEST_CASE("T4: no limit of the input runs while the owner does not wait") {
   rig.pass(1000s);
   rig.inside([&] { rig.wire->receive(); });
   rig.pass(8s);
-  rig.far_sends("o\n");
-  CHECK(rig.wire->journal == Journal{"(timeout)", "two"});
+  SUBCASE("the rest of the limit is enough") {
+    rig.far_sends("o\n");
+    CHECK(rig.wire->journal == Journal{"(timeout)", "two"});
+  }
+  SUBCASE("the rest of the limit is all there is") {
+    rig.pass(1s);
+    CHECK(rig.wire->journal == Journal{"(timeout)", "(ended)"});
+  }
 }
 
 TEST_CASE("limits of 0 are no limits") {

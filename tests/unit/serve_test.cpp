@@ -150,8 +150,8 @@ TEST_CASE("serve throws what a background task threw") {
 
 TEST_CASE("serve throws listen_failed if it cannot listen") {
   asio::io_context io;
-  const asio::ip::tcp::acceptor taken(
-      io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  const asio::ip::tcp::acceptor taken(io,
+                                      asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   std::error_code code;
   try {
     serve("127.0.0.1", taken.local_endpoint().port(), StreamProtocol{LineSerializer{}},

@@ -157,14 +157,14 @@ TEST_CASE("S3: service_init runs while peers may connect and nobody is accepted"
   world.serve();
   CHECK(world.records.count("Start serving") == 0);
   world.pass(1s);
-  CHECK(journal ==
-        Journal{"not serving", "listening", "connections 0", "endpoints 1", "hello"});
+  CHECK(journal == Journal{"not serving", "listening", "connections 0", "endpoints 1", "hello"});
   CHECK(world.records.count("Start serving at memory", LogLevel::info) == 1);
   CHECK(world->is_serving());
   guest.reset();
 }
 
-TEST_CASE("S3: what service_init throws leaves serve_forever, and the server may be started again") {
+TEST_CASE(
+    "S3: what service_init throws leaves serve_forever, and the server may be started again") {
   int calls = 0;
   Journal journal;
   Script script;
@@ -265,7 +265,8 @@ TEST_CASE("S4: the order of the end: acceptors, peers, at_exit last one first") 
   world.settle();
   CHECK(outcome->succeeded());
   CHECK(journal == Journal{"bye", "background", "exit 2", "exit 1"});
-  const std::size_t broke = world.records.position("Server loop break, waiting for remaining tasks");
+  const std::size_t broke =
+      world.records.position("Server loop break, waiting for remaining tasks");
   const std::size_t left = world.records.position("disconnected");
   const std::size_t stopped = world.records.position("Server stopped");
   CHECK(broke < left);
@@ -578,7 +579,8 @@ TEST_CASE("D11: as_result does not turn the cancellation into an answer") {
   CHECK(world.records.complaints() == "");
 }
 
-TEST_CASE("D11: a handler in a long wait is cancelled there, and on_disconnection may wait and send") {
+TEST_CASE(
+    "D11: a handler in a long wait is cancelled there, and on_disconnection may wait and send") {
   std::error_code seen;
   Script script;
   script.talk = [&](Client& client) -> Generator<Line> {
@@ -729,7 +731,8 @@ TEST_CASE("drain: idle peers are closed at once, busy ones finish their request"
   CHECK(world.records.complaints() == "");
 }
 
-TEST_CASE("drain: requests that were received before are answered, and a begun one may be finished") {
+TEST_CASE(
+    "drain: requests that were received before are answered, and a begun one may be finished") {
   MemoryServer world;
   world.serve();
   Guest guest = world.guest();
@@ -1051,9 +1054,12 @@ TEST_CASE("A7: connects and disconnects are logged at info, or debug, with the p
   }
   MemoryServer world({}, options);
   world.serve();
-  { Guest guest = world.guest(); }
+  {
+    Guest guest = world.guest();
+  }
   world.settle();
-  for (const char* text : {"Accepted new connection (peer memory-a", "disconnected (peer memory-a"}) {
+  for (const char* text :
+       {"Accepted new connection (peer memory-a", "disconnected (peer memory-a"}) {
     CAPTURE(text);
     REQUIRE(world.records.count(text) == 1);
     CHECK(world.records.all()[world.records.position(text)].level == level);
@@ -1140,15 +1146,15 @@ TEST_CASE("the destructor destroys the handlers where they are suspended, and ca
     MemoryServer world(script);
     std::vector<Guest> guests;
     const auto serving = world.serve();
-    guests.push_back(world.guest());                 // waits at its yield
-    guests.push_back(world.guest());                 // waits at an operation
+    guests.push_back(world.guest());  // waits at its yield
+    guests.push_back(world.guest());  // waits at an operation
     guests[1].say("wait\n");
     MemoryEnd reads_nothing = world.door.connect();  // waits for its output queue
     world.settle();
     const Line flood = "flood\n";
     reads_nothing.async_write_some(asio::buffer(flood), [](std::error_code, std::size_t) {});
     world.settle();
-    guests.push_back(world.guest());                 // waits in its on_connection
+    guests.push_back(world.guest());  // waits in its on_connection
     REQUIRE(world->connections() == 4);
     REQUIRE(journal.empty());
 

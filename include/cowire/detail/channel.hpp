@@ -3,11 +3,14 @@
 
 #include "cowire/detail/generator_promise.hpp"
 #include "cowire/detail/pending_handler.hpp"
+#include "cowire/detail/runs_here.hpp"
 #include "cowire/transport.hpp"
 
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/post.hpp>
 
 #include <coroutine>
@@ -41,9 +44,6 @@ class OutputWaiter {
  protected:
   ~OutputWaiter() { leave(); }
 
- private:
-  friend class Channel;
-
   void leave() noexcept {
     if (link_ != nullptr) {
       *link_ = next_;
@@ -54,6 +54,9 @@ class OutputWaiter {
       next_ = nullptr;
     }
   }
+
+ private:
+  friend class Channel;
 
   OutputLevel level_ = OutputLevel::low;
   OutputWaiter** link_ = nullptr;  // what points to this node
@@ -200,14 +203,36 @@ class OutputAwaiter final : OutputWaiter {
   asio::cancellation_slot slot_;
 };
 
-// Waits for an output queue on behalf of a completion handler.
-class OutputHandler final : OutputWaiter, public std::enable_shared_from_this<OutputHandler> {
+// Waits for an output queue on behalf of a completion handler, which owns it.
+class OutputHandler final : OutputWaiter {
  public:
+  ~OutputHandler() { leave(); }  // While there is the channel.
+
   template <class Handler>
   static void start(std::shared_ptr<Channel> channel, OutputLevel level, Handler handler) {
+    const asio::any_io_executor executor = channel->executor();
+    if (runs_here(executor)) {
+      start_here(std::move(channel), level, std::move(handler));
+      return;
+    }
+    // From another thread: behind what was sent from there.
+    asio::post(executor,
+               [channel = std::move(channel), level, handler = std::move(handler)]() mutable {
+                 start_here(std::move(channel), level, std::move(handler));
+               });
+  }
+
+ private:
+  template <class Handler>
+  static void start_here(std::shared_ptr<Channel> channel, OutputLevel level, Handler handler) {
     auto self = std::make_shared<OutputHandler>();
     const auto slot = asio::get_associated_cancellation_slot(handler);
-    self->handler_ = PendingHandler<std::error_code>(std::move(handler), channel->executor());
+    const auto executor = asio::get_associated_executor(handler, channel->executor());
+    auto owner = [self, handler = std::move(handler)](std::error_code ec) mutable {
+      std::move(handler)(ec);
+    };
+    self->handler_ = PendingHandler<std::error_code>(
+        asio::bind_executor(executor, std::move(owner)), channel->executor());
     std::error_code ec;
     if (channel->may_go_on(level, ec) || ec) {
       self->handler_.complete(ec);
@@ -222,19 +247,13 @@ class OutputHandler final : OutputWaiter, public std::enable_shared_from_this<Ou
       });
     }
     self->channel_ = channel;
-    self->self_ = self;
     channel->wait(*self, level);
   }
 
- private:
-  void wake(std::error_code ec) override {
-    const auto keep = std::move(self_);
-    handler_.complete(ec);
-  }
+  void wake(std::error_code ec) override { handler_.complete(ec); }
 
   PendingHandler<std::error_code> handler_;
   std::shared_ptr<Channel> channel_;
-  std::shared_ptr<OutputHandler> self_;  // Alive while it waits.
 };
 
 }  // namespace cowire::detail
@@ -258,7 +277,7 @@ class SendOperation {
       : channel_(&channel), level_(level) {}
 
   /// Starts to wait, with any completion token for `void(std::error_code)`.
-  template <class Token>
+  template <asio::completion_token_for<void(std::error_code)> Token>
   auto operator()(Token&& token) const {
     return asio::async_initiate<Token, void(std::error_code)>(
         [](auto handler, detail::Channel* channel, detail::OutputLevel level) {

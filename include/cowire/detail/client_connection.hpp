@@ -7,8 +7,10 @@
 
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/async_result.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 #include <asio/redirect_error.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <memory>
@@ -48,7 +50,8 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
 
  public:
   ClientConnection(T transport, std::shared_ptr<ConnectionContext<P>> context)
-      : Base(std::move(transport), std::move(context), 1), closed_event_(this->executor()) {}
+      : Base(std::move(transport), std::move(context), 1, Base::Intake::always),
+        closed_event_(this->executor()) {}
 
   SendChannel<typename P::sent_packet>& channel() noexcept override { return *this; }
   PacketSlot<typename P::received_packet>& slot() noexcept override { return slot_; }
@@ -59,17 +62,22 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   Task<bool> receive(RecvParams params) override {
     const auto self = std::static_pointer_cast<ClientConnection>(this->shared_from_this());
     const auto timeout = params.timeout();
-    if (receiver_) {
+    if (receiving_) {
       throw Error(errc::busy);
     }
-    if (slot_.packet || slot_.error) {  // Of a receive that was cancelled too late.
+    if ((slot_.packet || slot_.error) && !this->is_closing()) {  // Of a receive cancelled too late.
       co_return true;
     }
+    const Receiving receiving(receiving_);
     this->flush();
     this->begin_turn();
     polled_ = this->poll(slot_);
     if (polled_ == Polled::nothing) {
       co_await wait(timeout);
+      const auto state = co_await asio::this_coro::cancellation_state;
+      if (state.cancelled() != asio::cancellation_type::none) {
+        throw Error(make_error_code(asio::error::operation_aborted));  // The next one gets it.
+      }
     }
     co_return polled_ == Polled::packet;
   }
@@ -82,6 +90,18 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   }
 
  private:
+  // Set from the begin of a receive until its result has been taken.
+  class Receiving {
+   public:
+    explicit Receiving(bool& flag) noexcept : flag_(&flag) { *flag_ = true; }
+    Receiving(const Receiving&) = delete;
+    Receiving& operator=(const Receiving&) = delete;
+    ~Receiving() { *flag_ = false; }
+
+   private:
+    bool* flag_;
+  };
+
   Task<void> wait(std::optional<RecvParams::duration> timeout) {
     std::error_code failed;
     auto token = asio::redirect_error(asio::use_awaitable, failed);
@@ -139,6 +159,7 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
 
   PacketSlot<typename P::received_packet> slot_;
   Polled polled_ = Polled::nothing;
+  bool receiving_ = false;
   PendingHandler<std::error_code> receiver_;
   Event closed_event_;
 };

@@ -43,6 +43,7 @@ struct ConnectAttempt {
   std::optional<TcpTransport> connected;
   std::string failures;
   bool done = false;
+  bool too_late = false;
 };
 
 inline Task<std::vector<asio::ip::tcp::endpoint>> resolve_to_connect(ConnectAttempt& attempt) {
@@ -92,19 +93,18 @@ Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host,
         attempt->changed.notify();
       }));
   typename C::template Timer<asio::any_io_executor> timer(executor);
-  bool too_late = false;
   if (time_limit.count() > 0) {
     timer.expires_at(C::now(executor) + time_limit);
-    timer.async_wait([attempt, &too_late](std::error_code ec) {
+    timer.async_wait([attempt](std::error_code ec) {
       if (!ec) {
-        too_late = true;
+        attempt->too_late = true;
         attempt->changed.notify();
       }
     });
   }
   std::exception_ptr cancelled;
   try {
-    while (!attempt->done && !too_late) {
+    while (!attempt->done && !attempt->too_late) {
       co_await attempt->changed.wait();
     }
   } catch (...) {
@@ -121,7 +121,7 @@ Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host,
   }
   ErrorContext context;
   context.detail = "cannot connect to " + attempt->name();
-  if (too_late) {
+  if (attempt->too_late) {
     context.detail +=
         " within " +
         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time_limit).count()) +
@@ -130,7 +130,7 @@ Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host,
   if (!attempt->failures.empty()) {
     context.detail += ": " + attempt->failures;
   }
-  throw Error(too_late ? errc::timeout : errc::connect_failed, std::move(context));
+  throw Error(attempt->too_late ? errc::timeout : errc::connect_failed, std::move(context));
 }
 
 }  // namespace cowire::detail

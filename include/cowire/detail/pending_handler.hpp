@@ -4,16 +4,77 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_allocator.hpp>
 #include <asio/associated_executor.hpp>
+#include <asio/execution/context.hpp>
 #include <asio/execution/outstanding_work.hpp>
+#include <asio/execution_context.hpp>
 #include <asio/post.hpp>
 #include <asio/prefer.hpp>
+#include <asio/query.hpp>
 #include <asio/recycling_allocator.hpp>
 
 #include <memory>
+#include <mutex>
 #include <tuple>
 #include <utility>
 
 namespace cowire::detail {
+
+// The handlers that wait, of one execution context. A context that is destroyed drops them, as it
+// does those of its own operations: a coroutine that waits may own, by its frame, the object that
+// holds its handler, and nothing else would end that circle.
+class PendingHandlers final : public asio::execution_context::service {
+ public:
+  static inline asio::execution_context::id id;
+
+  // One of them: a node of the list.
+  class Node {
+   public:
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+   protected:
+    explicit Node(PendingHandlers& all) : all_(&all) {
+      const std::lock_guard lock(all.mutex_);
+      next_ = std::exchange(all.first_, this);
+      if (next_ != nullptr) {
+        next_->link_ = &next_;
+      }
+      link_ = &all.first_;
+    }
+    ~Node() {
+      const std::lock_guard lock(all_->mutex_);
+      *link_ = next_;
+      if (next_ != nullptr) {
+        next_->link_ = link_;
+      }
+    }
+
+   private:
+    friend PendingHandlers;
+    virtual void abandon() noexcept = 0;
+
+    PendingHandlers* all_;
+    Node* next_;
+    Node** link_;  // what points to this node
+  };
+
+  explicit PendingHandlers(asio::execution_context& context)
+      : asio::execution_context::service(context) {}
+
+  static PendingHandlers& of(const asio::any_io_executor& executor) {
+    return asio::use_service<PendingHandlers>(asio::query(executor, asio::execution::context));
+  }
+
+ private:
+  void shutdown() override {
+    while (first_ != nullptr) {
+      first_->abandon();
+    }
+  }
+
+  std::mutex mutex_;
+  Node* first_ = nullptr;
+};
 
 // A completion handler that waits for its event, its type forgotten. Counts as work of its
 // executor until it is completed or dropped; completes through the executor's queue, never inside
@@ -25,11 +86,17 @@ class PendingHandler {
 
   template <class Handler>
   PendingHandler(Handler handler, const asio::any_io_executor& fallback)
-      : state_(State<Handler>::make(std::move(handler), fallback)) {}
+      : state_(State<Handler>::make(std::move(handler), fallback)) {
+    own();
+  }
 
-  PendingHandler(PendingHandler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  PendingHandler(PendingHandler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {
+    own();
+  }
   PendingHandler& operator=(PendingHandler&& other) noexcept {
     std::swap(state_, other.state_);
+    own();
+    other.own();
     return *this;
   }
   ~PendingHandler() {
@@ -40,17 +107,35 @@ class PendingHandler {
 
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
-  // Queues handler(args...) on the handler's executor. @pre *this
-  void complete(Args... args) { std::exchange(state_, nullptr)->complete(std::move(args)...); }
+  // Queues handler(args...) on the handler's executor. Does nothing if there is no handler.
+  void complete(Args... args) {
+    if (Base* state = std::exchange(state_, nullptr)) {
+      state->complete(std::move(args)...);
+    }
+  }
 
  private:
-  struct Base {
+  struct Base : PendingHandlers::Node {
+    using PendingHandlers::Node::Node;
     virtual void complete(Args... args) = 0;
     virtual void drop() noexcept = 0;
+
+    void abandon() noexcept final {
+      owner->state_ = nullptr;
+      drop();
+    }
+
+    PendingHandler* owner = nullptr;
 
    protected:
     ~Base() = default;
   };
+
+  void own() noexcept {
+    if (state_ != nullptr) {
+      state_->owner = this;
+    }
+  }
 
   template <class Handler>
   struct State final : Base {
@@ -68,7 +153,8 @@ class PendingHandler {
     }
 
     State(Handler given, const asio::any_io_executor& fallback)
-        : handler(std::move(given)),
+        : Base(PendingHandlers::of(fallback)),
+          handler(std::move(given)),
           work(asio::prefer(asio::get_associated_executor(handler, fallback),
                             asio::execution::outstanding_work.tracked)) {}
 

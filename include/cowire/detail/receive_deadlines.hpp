@@ -38,6 +38,15 @@ class ReceiveDeadlines {
     }
   }
 
+  // The peer is kept from sending: its limits stand still until keep_waiting().
+  void pause(TimePoint now) noexcept {
+    idle_ = never;
+    if (packet_ != never) {
+      packet_left_ = std::max<std::chrono::nanoseconds>(packet_ - now, std::chrono::nanoseconds(1));
+      packet_ = never;
+    }
+  }
+
   void got_bytes() noexcept { idle_left_ = limits_->idle_timeout; }
 
   void got_packet() noexcept {

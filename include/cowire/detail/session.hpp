@@ -363,8 +363,7 @@ class Session final : public Connection<P, T, C>,
   }
 
   bool is_cancellation(const std::exception_ptr& error) const {
-    return this->is_cancelled() &&
-           as_system_error(code_of(error)) == std::errc::operation_canceled;
+    return this->is_cancelled() && as_system_error(code_of(error)) == std::errc::operation_canceled;
   }
 
   std::shared_ptr<SessionOwner<P, H>> owner_;

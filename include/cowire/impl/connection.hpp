@@ -13,7 +13,7 @@ auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
   if (failure_ || closing_) {
     return Polled::ended;
   }
-  if (output_.size() >= limits().output_high) {
+  if (is_stalled()) {
     return Polled::nothing;
   }
   if (packets_this_turn_ >= limits().packets_per_turn) {
@@ -75,8 +75,12 @@ void Connection<P, T, C>::start_receive(std::optional<RecvParams::duration> time
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::continue_receive() {
   const time_point now = C::now(own_executor());
-  deadlines_.keep_waiting(now, reader_.mid_packet());
-  stalled_ = output_.size() >= limits().output_high;
+  stalled_ = is_stalled();
+  if (stalled_) {
+    deadlines_.pause(now);
+  } else {
+    deadlines_.keep_waiting(now, reader_.mid_packet());
+  }
   if (packets_this_turn_ >= limits().packets_per_turn) {
     post([](Connection& self) { self.notify(); });
   } else if (!stalled_) {

@@ -107,7 +107,8 @@ void ServerState<P, H, C>::check_startable() const {
 
 template <Protocol P, class H, class C>
 bool ServerState<P, H, C>::was_cancelled(const std::exception_ptr& error) const {
-  return stop_at_ && as_system_error(code_of(error)) == std::errc::operation_canceled;
+  return (stop_at_ || phase_ == Phase::stopping) &&
+         as_system_error(code_of(error)) == std::errc::operation_canceled;
 }
 
 template <Protocol P, class H, class C>

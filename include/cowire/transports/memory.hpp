@@ -2,8 +2,8 @@
 #pragma once
 
 #include "cowire/clock.hpp"
+#include "cowire/detail/event.hpp"
 #include "cowire/detail/memory_pipe.hpp"
-#include "cowire/detail/pending_handler.hpp"
 #include "cowire/task.hpp"
 #include "cowire/transport.hpp"
 
@@ -11,7 +11,6 @@
 #include <asio/async_result.hpp>
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
-#include <asio/use_awaitable.hpp>
 
 #include <cstddef>
 #include <deque>
@@ -139,22 +138,27 @@ class BasicMemoryListener {
     }
     auto ends = transport_type::pair(state_->executor, from_client, from_server);
     state_->waiting.push_back(std::move(ends.second));
-    state_->wake({});
+    state_->changed.notify();
     return std::move(ends.first);
   }
 
   /// Lets the next accept fail, as a socket's does when descriptors run out.
   void fail_next(std::error_code ec) {
     state_->failures.push_back(ec);
-    state_->wake({});
+    state_->changed.notify();
   }
 
+  /// The next connection. @throws std::system_error @cancellation Total.
   Task<transport_type> accept() {
     auto state = state_;
+    const std::size_t cancels = state->cancels;
     while (state->open && state->failures.empty() && state->waiting.empty()) {
-      co_await state->wait();
+      co_await state->changed.wait();
+      if (state->cancels != cancels) {
+        break;
+      }
     }
-    if (!state->open) {
+    if (!state->open || state->cancels != cancels) {
       throw std::system_error(asio::error::operation_aborted);
     }
     if (!state->failures.empty()) {
@@ -168,7 +172,10 @@ class BasicMemoryListener {
   }
 
   bool is_open() const noexcept { return state_->open; }
-  void cancel() { state_->wake(asio::error::operation_aborted); }
+  void cancel() {
+    ++state_->cancels;
+    state_->changed.notify();
+  }
   void close() {
     state_->open = false;
     state_->waiting.clear();
@@ -178,26 +185,13 @@ class BasicMemoryListener {
 
  private:
   struct State {
-    explicit State(const asio::any_io_executor& given) : executor(given) {}
-
-    Task<void> wait() {
-      return asio::async_initiate<const asio::use_awaitable_t<>, void(std::error_code)>(
-          [](auto handler, State* self) {
-            self->acceptor =
-                detail::PendingHandler<std::error_code>(std::move(handler), self->executor);
-          },
-          asio::use_awaitable, this);
-    }
-    void wake(std::error_code ec) {
-      if (acceptor) {
-        std::exchange(acceptor, {}).complete(ec);
-      }
-    }
+    explicit State(const asio::any_io_executor& given) : executor(given), changed(given) {}
 
     asio::any_io_executor executor;
     std::deque<transport_type> waiting;
     std::deque<std::error_code> failures;
-    detail::PendingHandler<std::error_code> acceptor;
+    detail::Event changed;    // Somebody waits, an accept is to fail, or the listener closed.
+    std::size_t cancels = 0;  // An accept that began before one of them ends.
     bool open = true;
   };
 

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: BSL-1.0
+// Clients on TCP: connecting, and what only real sockets show.
+#include "cowire/client.hpp"
+#include "cowire/detail/connect_tcp.hpp"
+#include "support/memory_client.hpp"
+#include "support/thrown.hpp"
+
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <doctest/doctest.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace cowire;
+using namespace std::chrono_literals;
+
+namespace {
+
+using TcpClient = Client<Lines>;
+using ManualClient = Client<Lines, testing::ManualClock>;
+using Packets = std::vector<std::string>;
+
+/// Listens on the loopback address, and accepts when asked.
+class Door {
+ public:
+  explicit Door(asio::io_context& io)
+      : io_(&io), acceptor_(io, {asio::ip::address_v4::loopback(), 0}) {}
+
+  std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+
+  /// The next connection; there must be one.
+  RawEnd<TcpTransport> accept() {
+    asio::ip::tcp::endpoint remote;
+    asio::basic_stream_socket<asio::ip::tcp, asio::any_io_executor> socket(io_->get_executor());
+    acceptor_.accept(socket, remote);
+    return RawEnd<TcpTransport>(TcpTransport(std::move(socket), remote));
+  }
+
+ private:
+  asio::io_context* io_;
+  asio::ip::tcp::acceptor acceptor_;
+};
+
+/// Listens, but its queue is full: to connect takes for ever.
+class FullDoor {
+ public:
+  explicit FullDoor(asio::io_context& io) : acceptor_(io, asio::ip::tcp::v4()) {
+    acceptor_.bind({asio::ip::address_v4::loopback(), 0});
+    acceptor_.listen(0);
+    for (int i = 0; i < 4; ++i) {
+      fillers_.emplace_back(io).async_connect(acceptor_.local_endpoint(), [](std::error_code) {});
+    }
+  }
+
+  std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+
+ private:
+  asio::ip::tcp::acceptor acceptor_;
+  std::vector<asio::ip::tcp::socket> fillers_;
+};
+
+/// A port of the loopback address where nobody listens.
+std::uint16_t free_port(asio::io_context& io) { return Door(io).port(); }
+
+bool ends(asio::io_context& io, const std::shared_ptr<Outcome>& outcome) {
+  return run_until(io, [&] { return outcome->done; });
+}
+
+std::string message(const Outcome& outcome) {
+  try {
+    if (outcome.error) {
+      std::rethrow_exception(outcome.error);
+    }
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return {};
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A connected client, and the other end.
+struct TcpPair {
+  explicit TcpPair(ClientOptions options = {}) : client(io, Lines{}, std::move(options)) {
+    const auto connected = spawn(io, client.connect("127.0.0.1", door.port()));
+    REQUIRE(ends(io, connected));
+    REQUIRE(connected->succeeded());
+    server.emplace(door.accept());
+  }
+
+  template <class F>
+  void in_turn(F function) {
+    bool done = false;
+    asio::post(io, [&] {
+      function();
+      done = true;
+    });
+    REQUIRE(run_until(io, [&] { return done; }));
+  }
+
+  asio::io_context io;
+  Door door{io};
+  TcpClient client;
+  std::optional<RawEnd<TcpTransport>> server;
+};
+
+}  // namespace
+
+TEST_CASE("C1, C2: connects by address and by name; endpoints, options of the socket") {
+  asio::io_context io;
+  Door door(io);
+  for (const char* host : {"127.0.0.1", "localhost"}) {
+    CAPTURE(host);
+    TcpClient client(io, Lines{});
+    CHECK_FALSE(client.is_connected());
+    const auto connected = spawn(io, client.connect(host, door.port()));
+    REQUIRE(ends(io, connected));
+    CHECK(message(*connected) == "");
+    auto server = door.accept();
+    CHECK(client.is_connected());
+    CHECK(client.remote_endpoint() == Endpoint{"127.0.0.1", door.port()});
+    CHECK(client.local_endpoint() == server.transport().remote_endpoint());
+    int on = 0;
+    socklen_t size = sizeof(on);
+    CHECK(::getsockopt(client.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+    CHECK(on == 1);
+    CHECK(::getsockopt(client.native_handle(), SOL_SOCKET, SO_KEEPALIVE, &on, &size) == 0);
+    CHECK(on == 1);
+  }
+}
+
+TEST_CASE("C14: a refused connection names each address and its reason; the client may try again") {
+  asio::io_context io;
+  TcpClient client(io, Lines{});
+  const std::uint16_t nobody = free_port(io);
+  const auto refused = spawn(io, client.connect("127.0.0.1", nobody));
+  REQUIRE(ends(io, refused));
+  CHECK(refused->code() == errc::connect_failed);
+  CHECK(contains(message(*refused), "127.0.0.1:" + std::to_string(nobody)));
+  CHECK(contains(message(*refused), "Connection refused"));
+  CHECK_FALSE(client.is_connected());
+
+  Door door(io);
+  const auto connected = spawn(io, client.connect("127.0.0.1", door.port()));
+  REQUIRE(ends(io, connected));
+  CHECK(connected->succeeded());
+}
+
+TEST_CASE("C14: a host that does not exist") {
+  asio::io_context io;
+  TcpClient client(io, Lines{});
+  const auto unknown = spawn(io, client.connect("no such host", 9000));
+  REQUIRE(ends(io, unknown));
+  CHECK(unknown->code() == errc::connect_failed);
+  CHECK(contains(message(*unknown), "no such host:9000"));
+}
+
+TEST_CASE("connect has a time limit") {
+  asio::io_context io;
+  testing::ManualClock clock(io);
+  Door door(io);
+  FullDoor full(io);
+  SUBCASE("of the options") {
+    ClientOptions options;
+    options.connect_timeout = 2s;
+    ManualClient client(io, Lines{}, options);
+    const auto late = spawn(io, client.connect("127.0.0.1", full.port()));
+    settle(io);
+    CHECK_FALSE(late->done);
+    CHECK_FALSE(client.is_connected());
+    clock.advance(2s);
+    REQUIRE(ends(io, late));
+    CHECK(late->code() == errc::timeout);
+    CHECK(contains(message(*late), "127.0.0.1:" + std::to_string(full.port()) + " within 2000 ms"));
+    CHECK_FALSE(client.is_connected());
+
+    const auto again = spawn(io, client.connect("127.0.0.1", door.port()));
+    REQUIRE(ends(io, again));
+    CHECK(again->succeeded());
+  }
+  SUBCASE("of its own") {
+    ManualClient client(io, Lines{});
+    const std::chrono::seconds limit = 5s;
+    const auto late = spawn(io, client.connect("127.0.0.1", full.port(), limit));
+    settle(io);
+    clock.advance(5s);
+    REQUIRE(ends(io, late));
+    CHECK(late->code() == errc::timeout);
+    CHECK(contains(message(*late), "within 5000 ms"));
+  }
+  SUBCASE("that passes at any moment") {
+    for (int steps = 0; steps < 20; ++steps) {
+      CAPTURE(steps);
+      ManualClient client(io, Lines{});
+      const auto outcome = spawn(io, client.connect("127.0.0.1", door.port(), 5s));
+      io.restart();
+      for (int i = 0; i < steps; ++i) {
+        io.poll_one();
+      }
+      clock.advance(5s);
+      REQUIRE(ends(io, outcome));
+      CHECK(client.is_connected() == outcome->succeeded());
+      CHECK((outcome->succeeded() || outcome->code() == errc::timeout));
+      settle(io);
+    }
+  }
+  SUBCASE("none") {
+    ManualClient client(io, Lines{});
+    const auto connected = spawn(io, client.connect("127.0.0.1", door.port(), 0s));
+    io.poll_one();
+    CHECK(clock.waits() == 0);
+    REQUIRE(ends(io, connected));
+    CHECK(connected->succeeded());
+  }
+}
+
+TEST_CASE("a cancelled connect leaves the client unconnected, at whatever moment") {
+  asio::io_context io;
+  Door door(io);
+  for (int steps = 0; steps < 20; ++steps) {
+    CAPTURE(steps);
+    TcpClient client(io, Lines{});
+    const auto outcome = spawn(io, client.connect("127.0.0.1", door.port()));
+    io.restart();
+    for (int i = 0; i < steps; ++i) {
+      io.poll_one();
+    }
+    outcome->cancel.emit(asio::cancellation_type::terminal);
+    REQUIRE(ends(io, outcome));
+    CHECK(client.is_connected() == outcome->succeeded());
+    if (!outcome->succeeded()) {
+      CHECK(outcome->code() == asio::error::operation_aborted);
+      const auto again = spawn(io, client.connect("127.0.0.1", door.port()));
+      REQUIRE(ends(io, again));
+      CHECK(again->succeeded());
+    }
+  }
+}
+
+TEST_CASE("a connect that takes for ever can be cancelled") {
+  asio::io_context io;
+  FullDoor full(io);
+  TcpClient client(io, Lines{});
+  const auto outcome = spawn(io, client.connect("127.0.0.1", full.port()));
+  settle(io);
+  outcome->cancel.emit(asio::cancellation_type::terminal);
+  REQUIRE(ends(io, outcome));
+  CHECK(outcome->code() == asio::error::operation_aborted);
+  CHECK_FALSE(client.is_connected());
+}
+
+TEST_CASE("already_connected: while connected, and while connecting") {
+  asio::io_context io;
+  Door door(io);
+  TcpClient client(io, Lines{});
+  const auto first = spawn(io, client.connect("127.0.0.1", door.port()));
+  const auto second = spawn(io, client.connect("127.0.0.1", door.port()));
+  REQUIRE(ends(io, second));
+  REQUIRE(ends(io, first));
+  CHECK(first->succeeded());
+  CHECK(second->code() == errc::already_connected);
+  const auto third = spawn(io, client.connect("127.0.0.1", door.port()));
+  REQUIRE(ends(io, third));
+  CHECK(third->code() == errc::already_connected);
+  CHECK(client.is_connected());
+}
+
+TEST_CASE("a client connects again after close, also while the old connection ends") {
+  TcpPair test;
+  test.server->read_on();
+  test.in_turn([&] {
+    test.client.send_packet("first");
+    test.client.close();
+  });
+  const auto again = spawn(test.io, test.client.connect("127.0.0.1", test.door.port()));
+  REQUIRE(ends(test.io, again));
+  CHECK(again->succeeded());
+  auto second = test.door.accept();
+  second.read_on();
+  test.in_turn([&] { test.client.send_packet("second"); });
+  REQUIRE(run_until(
+      test.io, [&] { return test.server->ended().has_value() && second.heard() == "second\n"; }));
+  CHECK(test.server->heard() == "first\n");
+  CHECK(test.server->has_seen_end());
+}
+
+TEST_CASE("not_connected: before connect nothing works, and says so") {
+  asio::io_context io;
+  TcpClient client(io, Lines{});
+  const auto code_of_call = [](auto call) {
+    const auto error = thrown(call);
+    return error ? error->code() : std::error_code();
+  };
+  CHECK(code_of_call([&] { client.send_packet("x"); }) == errc::not_connected);
+  CHECK(code_of_call([&] { client.drain(); }) == errc::not_connected);
+  CHECK(code_of_call([&] { client.flush(); }) == errc::not_connected);
+  CHECK(code_of_call([&] { client.send_eof(); }) == errc::not_connected);
+  CHECK(code_of_call([&] { client.local_endpoint(); }) == errc::not_connected);
+  CHECK(code_of_call([&] { client.remote_endpoint(); }) == errc::not_connected);
+  CHECK(code_of_call([&] { client.native_handle(); }) == errc::not_connected);
+  const auto received = receive(io, client);
+  const auto looped = receive_to_end(io, client);
+  settle(io);
+  CHECK(received->code() == errc::not_connected);
+  CHECK(looped->code() == errc::not_connected);
+  client.close();
+  client.abort();
+}
+
+TEST_CASE("an io_context that is destroyed takes a connect with it") {
+  auto io = std::make_unique<asio::io_context>();
+  auto door = std::make_unique<FullDoor>(*io);
+  auto client = std::make_unique<TcpClient>(*io, Lines{});
+  const auto outcome = spawn(*io, client->connect("127.0.0.1", door->port()));
+  settle(*io);
+  door.reset();
+  client.reset();
+  io.reset();
+  CHECK_FALSE(outcome->done);
+}
+
+TEST_CASE("packets over TCP: a dialogue, both ends of the stream") {
+  TcpPair test;
+  test.server->read_on();
+  const auto first = receive(test.io, test.client, 10s);
+  test.server->write("one\ntwo\nthr");
+  REQUIRE(ends(test.io, first->outcome));
+  CHECK(first->packets == Packets{"one"});
+  test.in_turn([&] {
+    test.client.send_packet("hello");
+    test.client.send_packet("world");
+    test.client.send_eof();
+  });
+  REQUIRE(run_until(test.io, [&] { return test.server->ended().has_value(); }));
+  CHECK(test.server->heard() == "hello\nworld\n");
+  CHECK(test.server->has_seen_end());
+  const auto rest = receive_to_end(test.io, test.client);
+  test.server->write("ee\n");
+  REQUIRE(run_until(test.io, [&] { return rest->packets.size() == 2; }));
+  test.server->finish();
+  REQUIRE(ends(test.io, rest->outcome));
+  CHECK(rest->outcome->succeeded());
+  CHECK(rest->packets == Packets{"two", "three"});
+}
+
+TEST_CASE("C4: a reset by the server ends a receive with connection_reset") {
+  TcpPair test;
+  const auto waiting = receive(test.io, test.client);
+  settle(test.io);
+  test.server->reset();
+  REQUIRE(ends(test.io, waiting->outcome));
+  CHECK(waiting->code() == asio::error::connection_reset);
+  CHECK(waiting->code() == condition::disconnected);
+  CHECK(contains(message(*waiting->outcome), "127.0.0.1:" + std::to_string(test.door.port())));
+  const auto again = receive(test.io, test.client);
+  REQUIRE(ends(test.io, again->outcome));
+  CHECK(again->code() == condition::disconnected);
+}
+
+TEST_CASE("an abort is a reset for the server") {
+  TcpPair test;
+  test.server->read_on();
+  test.in_turn([&] { test.client.abort(); });
+  REQUIRE(run_until(test.io, [&] { return test.server->ended().has_value(); }));
+  CHECK(*test.server->ended() == asio::error::connection_reset);
+}
+
+TEST_CASE("the destructor of a client with much queued loses nothing") {
+  asio::io_context io;
+  Door door(io);
+  const std::size_t count = 200;
+  const auto outcome = start(io, [&]() -> Task<void> {
+    TcpClient client(io, Lines{});
+    co_await client.connect("127.0.0.1", door.port());
+    for (std::size_t i = 0; i < count; ++i) {
+      client.send_packet(std::string(60'000, 'x'));
+    }
+  });
+  REQUIRE(ends(io, outcome));
+  auto server = door.accept();
+  server.read_on();
+  REQUIRE(run_until(io, [&] { return server.ended().has_value(); }));
+  CHECK(server.heard().size() == count * 60'001);
+  CHECK(server.has_seen_end());
+}
+
+TEST_CASE("C18: a receive over TCP that times out keeps what came") {
+  TcpPair test;
+  test.server->write("he");
+  const auto late = receive(test.io, test.client, 20ms);
+  REQUIRE(ends(test.io, late->outcome));
+  CHECK(late->code() == errc::timeout);
+  test.server->write("llo\n");
+  const auto whole = receive(test.io, test.client, 10s);
+  REQUIRE(ends(test.io, whole->outcome));
+  CHECK(whole->packets == Packets{"hello"});
+}
