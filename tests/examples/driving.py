@@ -202,9 +202,12 @@ class Peer:
 
     def _receive(self, size, end):
         left = end - time.monotonic()
-        check(left > 0, "the deadline passed")
+        check(left > 0, f"{self.name}: the deadline passed, although bytes come")
         self.socket.settimeout(left)
-        return self.socket.recv(min(size, 1 << 20))
+        try:
+            return self.socket.recv(min(size, 1 << 20))
+        except TimeoutError:
+            raise Failure(f"{self.name}: nothing came before the deadline") from None
 
     def expect(self, expected, seconds=DEADLINE):
         """Reads as many bytes as expected, and compares them."""
@@ -212,7 +215,7 @@ class Peer:
         while at < len(expected):
             try:
                 data = self._receive(len(expected) - at, end)
-            except TimeoutError:
+            except Failure:
                 data = b""
             if data and view[at:at + len(data)] == data:
                 at += len(data)

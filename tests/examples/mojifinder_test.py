@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Holds dialogues with mojifinder, which must be right to the byte. Gets its path."""
+import contextlib
 import fcntl
 import os
 import pty
@@ -31,7 +32,8 @@ QUERIES = [
     "fir", "-", "- -", "u+0041", "sign", "letter small latin a", "ligature fi", "\ufb01re",
     "\u00df", "gr\u00fc\u00df", "火", "🔥", "cat\u00a0face", "cat\u3000face", "\ud7a4",
     "cat\x01face", "cat\x00", "digit\tnine", "x" * 1000, "fire " * 300, "'; drop table --", "%s%n",
-    "old hungarian", "squared", "1f600", "emoji",
+    "old hungarian", "squared", "1f600", "emoji", "hangul syllable", "tangut ideograph",
+    "cjk compatibility", "nushu", "khitan", "braille", "a",
 ]
 
 
@@ -245,13 +247,14 @@ def a_long_answer_is_complete(server):
 
 
 def one_who_stops_reading_costs_nothing(server):
-    with Peer(server.port) as peer:  # From now on the server has used what an answer needs.
-        peer.send(b"cjk\ncjk\n")
-        peer.expect(dialogue("cjk", "cjk"))
-    with Peer(server.port, receive_buffer=4096) as deaf:
-        before = server.memory()
-        deaf.send(b"cjk\n" * 20)
-        server.out.wait_for(f"^ From {deaf.name}: 'cjk'$")
+    before = server.memory()
+    with Peer(server.port, receive_buffer=4096) as deaf, contextlib.ExitStack() as others:
+        # One answer alone would hide in the tolerance, so there are more who do not read.
+        crowd = [others.enter_context(Peer(server.port, receive_buffer=4096)) for _ in range(2)]
+        for peer in [deaf, *crowd]:
+            peer.send(b"cjk\n" * 20)
+        for peer in [deaf, *crowd]:
+            server.out.wait_for(f"^ From {peer.name}: 'cjk'$")
         most = before
         start = time.monotonic()
         for i in range(30):
@@ -270,8 +273,10 @@ def one_who_stops_reading_costs_nothing(server):
         grown = (most - before) / 1048576
         print(f"        {needed:.2f} s for 31 others; memory {before / 1048576:.1f} MiB, "
               f"{grown:+.2f} MiB", flush=True)
-        # 80 MiB of answers were asked for. (A sanitizer keeps what was freed.)
+        # 240 MiB of answers were asked for. (A sanitizer keeps what was freed.)
         check(grown < (60 if is_sanitized(MOJIFINDER) else 4), f"the memory grew by {grown:.1f} MiB")
+        for peer in crowd:
+            peer.reset()
         deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         deaf.expect(PROMPT)
         for _ in range(20):

@@ -29,6 +29,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace cowire;
@@ -51,15 +52,15 @@ T get(std::future<T> future) {
   REQUIRE(future.wait_for(10s) == std::future_status::ready);
   return future.get();
 }
-template <class T>
-std::error_code code_of_future(std::future<T> future) {
-  try {
-    get(std::move(future));
-  } catch (const std::system_error& error) {
-    return error.code();
+/// The token of a future that has the code, and throws nothing. (ThreadSanitizer does not see how
+/// libstdc++ counts the owners of an exception that passes from thread to thread.)
+struct TakeCode {
+  template <class... Values>
+  std::error_code operator()(std::error_code ec, const Values&...) const {
+    return ec;
   }
-  return {};
-}
+};
+const auto use_code = asio::use_future(TakeCode());
 
 /// Runs an io_context in a thread of its own.
 class Runner {
@@ -181,10 +182,9 @@ TEST_CASE("use_future from another thread: a whole dialogue") {
   const std::uint16_t port = acceptor.local_endpoint().port();
   auto client = std::make_unique<cowire::Client<Lines>>(io, Lines{});
   const Runner runner(io);
-  CHECK(code_of_future(client->recv_packet({}, asio::use_future)) == errc::not_connected);
+  CHECK(get(client->recv_packet({}, use_code)) == errc::not_connected);
   get(client->connect("127.0.0.1", port, asio::use_future));
-  CHECK(code_of_future(client->connect("127.0.0.1", port, 5s, asio::use_future)) ==
-        errc::already_connected);
+  CHECK(get(client->connect("127.0.0.1", port, 5s, use_code)) == errc::already_connected);
   asio::ip::tcp::socket server(io);
   acceptor.accept(server);
   for (int i = 0; i < 100; ++i) {
@@ -194,10 +194,10 @@ TEST_CASE("use_future from another thread: a whole dialogue") {
     asio::write(server, asio::buffer(bytes));
     CHECK(get(client->recv_packet(10s, asio::use_future)) == "ping");
   }
-  CHECK(code_of_future(client->recv_packet(1ms, asio::use_future)) == errc::timeout);
+  CHECK(get(client->recv_packet(1ms, use_code)) == errc::timeout);
   server.shutdown(asio::socket_base::shutdown_send);
   CHECK(get(client->next_packet({}, asio::use_future)) == std::nullopt);
-  CHECK(code_of_future(client->recv_packet({}, asio::use_future)) == errc::end_of_stream);
+  CHECK(get(client->recv_packet({}, use_code)) == errc::end_of_stream);
   get(asio::post(io, asio::use_future([&client] { client->close(); })));
   get(client->wait_closed(asio::use_future));
   get(asio::post(io, asio::use_future([&client] { client.reset(); })));

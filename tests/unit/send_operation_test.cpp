@@ -254,15 +254,10 @@ TEST_CASE("use_future: from another thread, while the executor runs") {
   REQUIRE(flushed.wait_for(10s) == std::future_status::ready);
   flushed.get();
   asio::post(test.io, [&test] { test->abort(); });
-  auto refused = test->flush()(asio::use_future);
+  // The code itself: ThreadSanitizer cannot follow an exception from thread to thread.
+  auto refused = test->flush()(asio::use_future([](std::error_code ec) { return ec; }));
   REQUIRE(refused.wait_for(10s) == std::future_status::ready);
-  std::error_code code;
-  try {
-    refused.get();
-  } catch (const std::system_error& error) {
-    code = error.code();
-  }
-  CHECK(code == errc::closed);
+  CHECK(refused.get() == errc::closed);
   work.reset();
   test.io.stop();
   runner.join();

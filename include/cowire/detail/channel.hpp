@@ -172,7 +172,12 @@ class OutputAwaiter final : OutputWaiter {
     const asio::cancellation_slot slot = host_->cancellation_slot();
     if (slot.is_connected()) {
       slot_ = slot;
-      slot_.assign([this](asio::cancellation_type) { Channel::cancel(*this); });
+      slot_.assign([this](asio::cancellation_type) {
+        if (!ec_) {  // Also when it is woken already, and has not run yet.
+          ec_ = asio::error::operation_aborted;
+        }
+        Channel::cancel(*this);
+      });
     }
     channel_->wait(*this, level_);
   }
