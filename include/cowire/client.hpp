@@ -40,7 +40,8 @@ namespace cowire {
 /// send_packet may be called, while the client is connected.
 ///
 /// The destructor closes gracefully in the background, while the executor runs: what is queued is
-/// sent. After close(), or a failed connect(), the client may connect again.
+/// sent; a connect() that is under way ends with errc::cancelled. After close(), or a failed
+/// connect(), the client may connect again.
 template <Protocol P, class C = SteadyClock>
 class Client {
  public:
@@ -52,27 +53,19 @@ class Client {
   template <class ExecutorOrContext>
     requires(!Transport<std::remove_cvref_t<ExecutorOrContext>>)
   explicit Client(ExecutorOrContext&& executor, P protocol, ClientOptions options = {})
-      : executor_(detail::to_executor(executor)),
-        options_(std::move(options)),
-        context_(
-            new ConnectionContext<P>{std::move(protocol), options_.limits, options_.logger, {}}) {}
+      : state_(std::make_shared<State>(detail::to_executor(executor), std::move(protocol),
+                                       std::move(options))) {}
 
   /// A client on a connected transport: memory, or a socket that came from elsewhere.
   template <Transport T>
   Client(T transport, P protocol, ClientOptions options = {})
       : Client(transport.get_executor(), std::move(protocol), std::move(options)) {
-    adopt(std::move(transport));
+    state_->adopt(std::move(transport));
   }
 
   Client(Client&&) noexcept = default;
   Client& operator=(Client&& other) noexcept {
-    if (this != &other) {
-      close();
-      executor_ = std::move(other.executor_);
-      options_ = std::move(other.options_);
-      context_ = std::move(other.context_);
-      connection_ = std::move(other.connection_);
-    }
+    std::swap(state_, other.state_);  // The other one closes what was here.
     return *this;
   }
   ~Client() { close(); }
@@ -82,15 +75,17 @@ class Client {
   /// @cancellation Total: the client is not connected then.
   template <class Token = AsTask>
   auto connect(std::string host, std::uint16_t port, Token&& token = {}) {
-    return connect(std::move(host), port, options_.connect_timeout, std::forward<Token>(token));
+    return connect(std::move(host), port, state_->options.connect_timeout,
+                   std::forward<Token>(token));
   }
 
   /// The same with a time limit of its own; 0: none.
   template <class Rep, class Period, class Token = AsTask>
   auto connect(std::string host, std::uint16_t port, std::chrono::duration<Rep, Period> timeout,
                Token&& token = {}) {
-    return detail::complete_task(executor_, do_connect(std::move(host), port, timeout),
-                                 std::forward<Token>(token));
+    return detail::complete_task(
+        state_->executor, do_connect(state_, std::move(host), port, detail::bounded(timeout)),
+        std::forward<Token>(token));
   }
 
   /// Queues a packet. It is written when the client waits for an answer, or in the next turn of the
@@ -118,7 +113,7 @@ class Client {
   /// @cancellation Total: no received byte is lost.
   template <class Token = AsTask>
   auto recv_packet(RecvParams params = {}, Token&& token = {}) {
-    return detail::complete_task(executor_, do_receive(connection_, params),
+    return detail::complete_task(state_->executor, do_receive(state_->connection, params),
                                  std::forward<Token>(token));
   }
 
@@ -129,7 +124,7 @@ class Client {
   /// @throws Error As recv_packet(), but for end_of_stream. @cancellation Total.
   template <class Token = AsTask>
   auto next_packet(RecvParams params = {}, Token&& token = {}) {
-    return detail::complete_task(executor_, do_next(connection_, params),
+    return detail::complete_task(state_->executor, do_next(state_->connection, params),
                                  std::forward<Token>(token));
   }
 
@@ -138,29 +133,37 @@ class Client {
   /// @throws Error not_connected
   void send_eof() { connected()->send_eof(); }
 
-  /// Closes gracefully: what is queued is sent first. May be repeated; see wait_closed().
+  /// Closes gracefully: what is queued is sent first. A connect() that is under way is cancelled.
+  /// May be repeated; see wait_closed().
   void close() {
-    if (connection_ != nullptr) {
-      connection_->channel().close();
+    if (state_ == nullptr) {
+      return;  // Moved from.
+    }
+    if (state_->attempt != nullptr) {
+      state_->attempt->abandon();
+    }
+    if (state_->connection != nullptr) {
+      state_->connection->channel().close();
     }
   }
 
   /// Closes at once; what is queued is lost, and the server sees a reset.
   void abort() {
-    if (connection_ != nullptr) {
-      connection_->channel().abort();
+    if (state_->connection != nullptr) {
+      state_->connection->channel().abort();
     }
+    close();
   }
 
   /// Waits until the connection is closed, after close().
   template <class Token = AsTask>
   auto wait_closed(Token&& token = {}) {
-    return detail::complete_task(executor_, do_wait_closed(connection_),
+    return detail::complete_task(state_->executor, do_wait_closed(state_->connection),
                                  std::forward<Token>(token));
   }
 
   /// Whether there is a connection that this side has not closed.
-  bool is_connected() const noexcept { return connection_ != nullptr && !connection_->is_gone(); }
+  bool is_connected() const noexcept { return state_->is_connected(); }
 
   /// @throws Error not_connected
   Endpoint local_endpoint() const { return connected()->channel().local_endpoint(); }
@@ -170,10 +173,33 @@ class Client {
   /// The socket, for its options, or -1. Do not close, read or write it.
   int native_handle() const { return connected()->channel().native_handle(); }
 
-  asio::any_io_executor executor() const { return executor_; }
+  asio::any_io_executor executor() const { return state_->executor; }
 
  private:
   using Connected = std::shared_ptr<detail::ClientChannel<P>>;
+
+  // What the operations under way share with the client, which may be moved or destroyed meanwhile.
+  struct State {
+    State(asio::any_io_executor on, P protocol, ClientOptions given)
+        : executor(std::move(on)),
+          options(std::move(given)),
+          context(detail::make_context(std::move(protocol), options.limits, options.logger)) {}
+
+    bool is_connected() const noexcept { return connection != nullptr && !connection->is_gone(); }
+
+    template <Transport T>
+    void adopt(T transport) {
+      transport.apply(options.socket);
+      connection =
+          std::make_shared<detail::ClientConnection<P, T, C>>(std::move(transport), context);
+    }
+
+    asio::any_io_executor executor;
+    ClientOptions options;
+    std::shared_ptr<ConnectionContext<P>> context;
+    Connected connection;
+    std::shared_ptr<detail::ConnectAttempt> attempt;  // while connect() is under way
+  };
 
   static const Connected& require(const Connected& connection) {
     if (connection == nullptr) {
@@ -181,28 +207,23 @@ class Client {
     }
     return connection;
   }
-  const Connected& connected() const { return require(connection_); }
+  const Connected& connected() const { return require(state_->connection); }
   detail::SendChannel<sent_packet>& channel() const { return connected()->channel(); }
 
-  template <Transport T>
-  void adopt(T transport) {
-    transport.apply(options_.socket);
-    connection_ =
-        std::make_shared<detail::ClientConnection<P, T, C>>(std::move(transport), context_);
-  }
-
-  Task<void> do_connect(std::string host, std::uint16_t port, std::chrono::nanoseconds timeout) {
-    if (is_connected() || connecting_) {
+  static Task<void> do_connect(std::shared_ptr<State> state, std::string host, std::uint16_t port,
+                               std::chrono::nanoseconds timeout) {
+    if (state->is_connected() || state->attempt != nullptr) {
       throw Error(errc::already_connected);
     }
-    connecting_ = true;
+    state->attempt =
+        std::make_shared<detail::ConnectAttempt>(state->executor, std::move(host), port);
     std::exception_ptr failed;
     try {
-      adopt(co_await detail::connect_tcp<C>(executor_, std::move(host), port, timeout));
+      state->adopt(co_await detail::connect_tcp<C>(state->attempt, timeout));
     } catch (...) {
       failed = std::current_exception();
     }
-    connecting_ = false;
+    state->attempt = nullptr;
     if (failed) {
       std::rethrow_exception(failed);
     }
@@ -242,11 +263,7 @@ class Client {
     }
   }
 
-  asio::any_io_executor executor_;
-  ClientOptions options_;
-  std::shared_ptr<ConnectionContext<P>> context_;
-  Connected connection_;
-  bool connecting_ = false;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace cowire

@@ -39,6 +39,18 @@ struct ConnectionContext {
   BlockPool pool;
 };
 
+namespace detail {
+
+// The common part of connections, with limits that make sense together.
+template <Protocol P>
+std::shared_ptr<ConnectionContext<P>> make_context(P protocol, const Limits& limits,
+                                                   Logger logger) {
+  return std::shared_ptr<ConnectionContext<P>>(
+      new ConnectionContext<P>{std::move(protocol), within_bounds(limits), std::move(logger), {}});
+}
+
+}  // namespace detail
+
 /// Packets on a stream: where the message tower and the streams meet. The engine of both sides.
 ///
 /// Receiving: `poll` takes the next packet out of what has arrived. When there is none,
@@ -133,6 +145,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// The owner waits no longer. The bytes stay.
   void stop_receive() noexcept { waiting_ = false; }
 
+  /// abort(), for callers who know that this is the executor, or that it does not run.
+  void abort_here();
+
+  /// Gives the memory back, when the connection is closed and nobody looks at its packets any more.
+  /// The pool belongs to the executor; the last Peer may be destroyed elsewhere.
+  void release_buffers();
+
   /// Sends the end of the stream after what is queued. The peer may still send.
   void end_output();
 
@@ -158,7 +177,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   bool is_closed() const noexcept { return closed_; }
 
   const Limits& limits() const noexcept { return context_->limits; }
-  Context& context() noexcept { return *context_; }
+  const Context& context() const noexcept { return *context_; }
   T& transport() noexcept { return transport_; }
   std::uint64_t packets_received() const noexcept { return packets_received_; }
 
@@ -233,6 +252,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void fail(Error error);
 
   // Closing.
+  void close_here();
+  void end_output_here();
   void continue_end();
   void continue_close();
   void start_discarding();
@@ -262,6 +283,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::atomic<bool> closing_ = false;
   bool waiting_ = false;
   bool reading_ = false;
+  bool writing_ = false;
   bool last_read_was_short_ = false;
   bool releasing_ = false;
   bool stalled_ = false;  // the wait is for room in the output queue
@@ -269,6 +291,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   bool ending_ = false;  // end_output() was called
   bool end_sent_ = false;
   bool closed_ = false;
+  bool released_ = false;
 };
 
 }  // namespace cowire

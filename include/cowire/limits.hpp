@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -49,5 +50,41 @@ struct Limits {
   /// Default 256 KiB.
   std::size_t bytes_per_turn = 256 * 1024;
 };
+
+namespace detail {
+
+// A time limit in the unit of the clocks. What is longer than a century is as good as none, and is
+// cut so that "now and that much more" does not overflow; what is negative is 0.
+template <class Rep, class Period>
+std::chrono::nanoseconds bounded(std::chrono::duration<Rep, Period> time) noexcept {
+  constexpr std::chrono::nanoseconds century = std::chrono::hours(24 * 365 * 100);
+  using Seconds = std::chrono::duration<double>;
+  const double seconds = std::chrono::duration_cast<Seconds>(time).count();
+  if (!(seconds > 0)) {
+    return std::chrono::nanoseconds(0);
+  }
+  return seconds < Seconds(century).count()
+             ? std::chrono::duration_cast<std::chrono::nanoseconds>(time)
+             : century;
+}
+
+// The limits that are meant by limits which make no sense: at least one packet and one byte, a low
+// mark below the high one.
+inline Limits within_bounds(Limits limits) noexcept {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  for (milliseconds* time :
+       {&limits.idle_timeout, &limits.frame_timeout, &limits.send_timeout, &limits.close_timeout}) {
+    *time = duration_cast<milliseconds>(bounded(*time));
+  }
+  for (std::size_t* count : {&limits.output_high, &limits.output_limit, &limits.receive_limit,
+                             &limits.packets_per_turn, &limits.bytes_per_turn}) {
+    *count = std::max<std::size_t>(*count, 1);
+  }
+  limits.output_low = std::min(limits.output_low, limits.output_high - 1);
+  return limits;
+}
+
+}  // namespace detail
 
 }  // namespace cowire

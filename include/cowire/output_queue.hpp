@@ -33,6 +33,14 @@ class OutputQueue {
   /// The bytes to write next, in one piece, at a fixed address until they are written.
   Bytes in_flight() const noexcept { return in_flight_.readable(); }
 
+  /// Forgets what was gathered, and what is in flight if nobody writes it any more.
+  void drop(bool in_flight_too) noexcept {
+    gathering_.consume(gathering_.size());
+    if (in_flight_too) {
+      in_flight_.consume(in_flight_.size());
+    }
+  }
+
   /// Says that the first `n` bytes in flight were written.
   void written(std::size_t n) noexcept { in_flight_.consume(n); }
 

@@ -54,6 +54,9 @@ class PacketReader {
       } catch (...) {
         return crash(slot);
       }
+      if (!decoded->needs_more() && decoded->consumed() == 0) {
+        return stuck(slot);
+      }
       if (!decoded->needs_more()) {
         return take(*decoded, bytes, slot);
       }
@@ -100,6 +103,12 @@ class PacketReader {
 
   /// Says that no more bytes will come.
   void end() noexcept { ended_ = true; }
+
+  /// Forgets the bytes that are left, and gives the memory back.
+  void drop() {
+    drop_everything();
+    input_.release();
+  }
 
   /// Gives the memory back if no byte is kept.
   void release() noexcept { input_.release(); }
@@ -158,6 +167,16 @@ class PacketReader {
     } catch (...) {
       context.detail = "the serializer failed on received bytes";
     }
+    slot.error.emplace(
+        Error(errc::serializer_failed, std::move(context)).with_peer({}, input_.readable()));
+    drop_everything();
+    return Outcome::packet;
+  }
+
+  // It would say the same for ever.
+  Outcome stuck(Slot& slot) {
+    ErrorContext context;
+    context.detail = "the serializer made a packet, or an error, of no bytes";
     slot.error.emplace(
         Error(errc::serializer_failed, std::move(context)).with_peer({}, input_.readable()));
     drop_everything();

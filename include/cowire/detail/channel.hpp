@@ -255,7 +255,10 @@ class OutputHandler final : OutputWaiter {
     channel->wait(*self, level);
   }
 
-  void wake(std::error_code ec) override { handler_.complete(ec); }
+  void wake(std::error_code ec) override {
+    const auto channel = std::move(channel_);  // Stays here: the handler may run in another thread.
+    handler_.complete(ec);
+  }
 
   PendingHandler<std::error_code> handler_;
   std::shared_ptr<Channel> channel_;
@@ -271,7 +274,7 @@ namespace cowire {
 ///     co_await client.send_packet(packet);                       // in a Generator
 ///     co_await client.send_packet(packet)(asio::use_awaitable);  // in a Task, any Asio
 ///     co_await client.send_packet(packet);                       // in a Task, Asio 1.24 or newer
-///     client.flush()(asio::use_future).get();                    // any completion token
+///     client.drain()(callback);                                  // any completion token
 ///
 /// Holds no packet. Completes with a std::error_code; awaited, failures throw.
 /// @cancellation Total: only the waiting ends, what is queued is sent.

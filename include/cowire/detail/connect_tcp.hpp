@@ -33,6 +33,12 @@ struct ConnectAttempt {
   ConnectAttempt(const asio::any_io_executor& executor, std::string to_host, std::uint16_t to_port)
       : host(std::move(to_host)), port(to_port), changed(executor), resolver(executor) {}
 
+  // Nobody wants the connection any more.
+  void abandon() {
+    abandoned = true;
+    changed.notify();
+  }
+
   std::string name() const { return to_string(Endpoint{host, port}); }
 
   std::string host;
@@ -44,6 +50,7 @@ struct ConnectAttempt {
   std::string failures;
   bool done = false;
   bool too_late = false;
+  bool abandoned = false;
 };
 
 inline Task<std::vector<asio::ip::tcp::endpoint>> resolve_to_connect(ConnectAttempt& attempt) {
@@ -81,11 +88,11 @@ inline Task<void> try_to_connect(std::shared_ptr<ConnectAttempt> attempt) {
 }
 
 // Connects to the first address of a host that answers.
-// Throws Error connect_failed with each address's reason, or timeout.
+// Throws Error connect_failed with each address's reason, timeout, or cancelled after abandon().
 template <class C>
-Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host, std::uint16_t port,
+Task<TcpTransport> connect_tcp(std::shared_ptr<ConnectAttempt> attempt,
                                std::chrono::nanoseconds time_limit) {
-  auto attempt = std::make_shared<ConnectAttempt>(executor, std::move(host), port);
+  const asio::any_io_executor executor = attempt->resolver.get_executor();
   asio::co_spawn(
       executor, try_to_connect(attempt),
       asio::bind_cancellation_slot(attempt->cancel.slot(), [attempt](const std::exception_ptr&) {
@@ -104,8 +111,11 @@ Task<TcpTransport> connect_tcp(asio::any_io_executor executor, std::string host,
   }
   std::exception_ptr cancelled;
   try {
-    while (!attempt->done && !attempt->too_late) {
+    while (!attempt->done && !attempt->too_late && !attempt->abandoned) {
       co_await attempt->changed.wait();
+    }
+    if (attempt->abandoned) {
+      throw Error(errc::cancelled);
     }
   } catch (...) {
     cancelled = std::current_exception();

@@ -44,6 +44,17 @@ class GeneratorHost {
   // The await is over, or its generator destroyed.
   void end_await() noexcept { ++ticket_; }
 
+  // An operation whose handler will come back is under way: what it uses of the generator's frame
+  // must stay.
+  bool has_operation() const noexcept { return has_operation_; }
+  void begin_operation() noexcept { has_operation_ = true; }
+
+  // The operation has come back. True if nobody wants the generator any more, which is gone then.
+  bool end_operation() {
+    has_operation_ = false;
+    return operation_ended();
+  }
+
   asio::cancellation_slot cancellation_slot() noexcept { return cancel_.slot(); }
 
   // Asks the operation that the generator awaits to stop.
@@ -57,7 +68,11 @@ class GeneratorHost {
   GeneratorHost() = default;
   ~GeneratorHost() = default;
 
+  // Destroys the generator if it is only kept for the sake of its operation.
+  virtual bool operation_ended() { return false; }
+
  private:
+  bool has_operation_ = false;
   std::uint64_t ticket_ = 0;
   bool cancelled_ = false;
   asio::cancellation_signal cancel_;
@@ -111,6 +126,7 @@ class OperationAwaiter<Initiation, void(Args...), InitArgs...> {
   // Returns false, without suspending, if the operation completed at once.
   bool await_suspend(std::coroutine_handle<>) {
     initiating_ = true;
+    host_->begin_operation();
     std::apply(
         [this](InitArgs&... args) {
           std::move(initiation_)(Handler(this, host_->begin_await()), std::move(args)...);
@@ -139,6 +155,9 @@ class OperationAwaiter<Initiation, void(Args...), InitArgs...> {
     template <class... Results>
     void operator()(Results&&... results) {
       if (!host_->is_current(ticket_)) {
+        return;
+      }
+      if (host_->end_operation()) {
         return;
       }
       host_->end_await();

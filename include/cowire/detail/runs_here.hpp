@@ -4,6 +4,9 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/io_context.hpp>
 #include <asio/strand.hpp>
+#include <asio/thread_pool.hpp>
+
+#include <typeinfo>
 
 namespace cowire::detail {
 
@@ -14,18 +17,20 @@ bool runs_here(const Executor& executor) noexcept {
   return executor.running_in_this_thread();
 }
 
+// Whether a type-erased executor is of one of these types, and runs the caller.
+template <class... Types>
+bool runs_here_as(const asio::any_io_executor& executor) noexcept {
+  // Asio 1.22 does not check the type in target().
+  return ((executor.target_type() == typeid(Types) &&
+           executor.template target<Types>()->running_in_this_thread()) ||
+          ...);
+}
+
 inline bool runs_here(const asio::any_io_executor& executor) noexcept {
   using Context = asio::io_context::executor_type;
-  if (const auto* context = executor.target<Context>()) {
-    return context->running_in_this_thread();
-  }
-  if (const auto* strand = executor.target<asio::strand<Context>>()) {
-    return strand->running_in_this_thread();
-  }
-  if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>()) {
-    return strand->running_in_this_thread();
-  }
-  return false;
+  using Pool = asio::thread_pool::executor_type;
+  return runs_here_as<Context, asio::strand<Context>, asio::strand<Pool>,
+                      asio::strand<asio::any_io_executor>>(executor);
 }
 
 }  // namespace cowire::detail

@@ -43,7 +43,7 @@ class ListenerSlot {
 
   const Endpoint& endpoint() const noexcept { return endpoint_; }
 
-  // Accepts one connection and starts its session.
+  // Accepts one connection and starts its session when there is room.
   virtual Task<void> accept_one(ServerState<P, H, C>& server) = 0;
   virtual bool is_open() const = 0;
   virtual void cancel() = 0;
@@ -66,8 +66,8 @@ class ServerState final : public SessionOwner<P, H>,
   using time_point = typename C::time_point;
 
  public:
-  ServerState(const asio::any_io_executor& executor, P rules, H given, ServerOptions options)
-      : SessionOwner<P, H>(std::move(rules), options.limits, std::move(options.logger),
+  ServerState(const asio::any_io_executor& executor, P protocol, H given, ServerOptions options)
+      : SessionOwner<P, H>(std::move(protocol), options.limits, std::move(options.logger),
                            std::move(given)),
         executor_(executor),
         options_(std::move(options)),
@@ -113,6 +113,10 @@ class ServerState final : public SessionOwner<P, H>,
   // Makes a session of an accepted connection.
   template <class T>
   void accepted(T transport) {
+    if (stop_at_) {  // It came through the door while that was being shut.
+      transport.abort();
+      return;
+    }
     transport.apply(options_.socket);
     const std::uint64_t id = ++last_id_;
     auto session =
@@ -120,6 +124,9 @@ class ServerState final : public SessionOwner<P, H>,
     sessions_.emplace(session.get(), session);
     session->start();
   }
+
+  bool has_room() const noexcept { return sessions_.size() < options_.max_connections; }
+  Task<void> wait_for_room();
 
   void session_ended(SessionBase& session) override {
     sessions_.erase(&session);
@@ -133,8 +140,6 @@ class ServerState final : public SessionOwner<P, H>,
   void begin_accepting(const Self& self);
   Task<void> run_service_init();
   static Task<void> accept_loop(Self self, Slot& listener);
-  bool has_room() const noexcept { return sessions_.size() < options_.max_connections; }
-  Task<void> wait_for_room();
 
   // Waits for the end of the service and brings it about. Runs from start to stop.
   static Task<void> supervise(Self self);
@@ -165,7 +170,8 @@ class ServerState final : public SessionOwner<P, H>,
   std::optional<TaskGroup> acceptors_;
   asio::cancellation_signal init_cancel_;
   std::optional<time_point> stop_at_;  // Asked to stop; from then on by force.
-  std::exception_ptr failure_;         // What ended the service.
+  std::optional<time_point> full_logged_at_;
+  std::exception_ptr failure_;  // What ended the service.
   Phase phase_ = Phase::idle;
   bool is_awaited_ = false;  // by serve_forever
 };

@@ -42,7 +42,7 @@ class Session final : public Connection<P, T, C>,
 
  public:
   Session(T transport, std::shared_ptr<SessionOwner<P, H>> owner, std::uint64_t id)
-      : Base(std::move(transport), owner, id),
+      : Base(std::move(transport), owner->context, id),
         owner_(std::move(owner)),
         peer_(make_peer<typename P::sent_packet>(*this)) {}
 
@@ -83,15 +83,16 @@ class Session final : public Connection<P, T, C>,
 
   void kill() override {
     const auto keep = this->shared_from_this();
+    forget();
     if (this->is_running()) {  // Asked for by the handler itself: not under its feet.
       this->post([](Base& self) { static_cast<Session&>(self).kill(); });
       return;
     }
     this->stop_receive();
-    destroy_generator();
     phase_ = Phase::closing;
+    destroy_generator();
     hook_cancel_.emit(asio::cancellation_type::terminal);
-    this->abort();
+    this->abort_here();
     end();
   }
 
@@ -275,12 +276,27 @@ class Session final : public Connection<P, T, C>,
     }
   }
 
+  // Destroys the generator where it waits. While it waits for an operation or a task, those may
+  // use what is in its frame: then they are cancelled, and it is destroyed when they have ended.
   void destroy_generator() {
-    this->stop_receive();
     slot_ = nullptr;
+    if (this->has_operation()) {
+      this->cancel_await();
+      return;
+    }
     this->end_await();
     const typename Base::Running running(*this);
     generator_.reset();
+  }
+
+  // The operation has ended that a killed session's generator waited for.
+  bool operation_ended() override {
+    if (!killed_) {
+      return false;
+    }
+    destroy_generator();
+    leave_owner();
+    return true;
   }
 
   void finish_serving() {
@@ -314,49 +330,36 @@ class Session final : public Connection<P, T, C>,
     }
   }
 
-  void end() {
-    if (std::exchange(ended_, true)) {
-      return;
+  // The server need not wait for this session any more.
+  void forget() {
+    if (!std::exchange(ended_, true)) {
+      log().write(connection_level(), "disconnected");
+      owner_->session_ended(*this);
     }
-    log().write(connection_level(), "disconnected");
-    owner_->session_ended(*this);
+  }
+
+  void end() {
+    forget();
+    killed_ = this->has_operation();
+    if (!killed_) {
+      leave_owner();
+    }
+  }
+
+  // Nobody looks at this session's packets any more, and it needs the handler no longer. (A hook
+  // that was left behind keeps the owner itself.)
+  void leave_owner() {
+    this->release_buffers();
+    owner_.reset();
   }
 
   // Runs a hook of any allowed form and then `done(error)`.
   template <class Hook, class Done>
-  void run_hook(Hook hook, Done done) {
-    using Result = decltype(hook());
-    std::exception_ptr error;
-    try {
-      const typename Base::Running running(*this);
-      if constexpr (std::is_void_v<Result>) {
-        hook();
-      } else if constexpr (is_task<Result>) {
-        asio::co_spawn(this->executor(), hook(),
-                       asio::bind_cancellation_slot(hook_cancel_.slot(),
-                                                    [self = this->shared_from_this(), this,
-                                                     done](std::exception_ptr failed) {
-                                                      if (phase_ != Phase::closing) {
-                                                        done(failed);
-                                                      }
-                                                    }));
-        this->flush();  // It may have begun at once.
-        return;
-      } else {
-        adopt(hook());
-      }
-    } catch (...) {
-      error = std::current_exception();
-    }
-    this->flush();
-    if (!std::is_void_v<Result> && !error) {
-      step();
-    } else {
-      done(error);
-    }
-  }
+  void run_hook(Hook hook, Done done);
 
-  SessionLog log() const noexcept { return {owner_->logger, *this, this->packets_received()}; }
+  SessionLog log() const noexcept {
+    return {this->context().logger, *this, this->packets_received()};
+  }
 
   LogLevel connection_level() const noexcept {
     return owner_->log_connections ? LogLevel::info : LogLevel::debug;
@@ -378,6 +381,9 @@ class Session final : public Connection<P, T, C>,
   bool cancel_told_ = false;
   bool forced_ = false;
   bool ended_ = false;
+  bool killed_ = false;  // and its generator waits for the end of an operation
 };
 
 }  // namespace cowire::detail
+
+#include "cowire/impl/session.hpp"

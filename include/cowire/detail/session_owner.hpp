@@ -6,6 +6,7 @@
 #include "cowire/logger.hpp"
 #include "cowire/protocol.hpp"
 
+#include <memory>
 #include <utility>
 
 namespace cowire::detail {
@@ -26,16 +27,20 @@ class SessionBase {
 };
 
 // What the sessions of a server share and call.
+//
+// The handler is not in the context: a handler that keeps copies of its peers, which keep their
+// connections' context, would keep itself.
 template <Protocol P, class H>
-struct SessionOwner : ConnectionContext<P> {
-  SessionOwner(P rules, const Limits& bounds, Logger log, H given)
-      : ConnectionContext<P>{std::move(rules), bounds, std::move(log), {}},
+struct SessionOwner {
+  SessionOwner(P protocol, const Limits& limits, Logger logger, H given)
+      : context(make_context(std::move(protocol), limits, std::move(logger))),
         handler(std::move(given)) {}
   virtual ~SessionOwner() = default;
 
   // The session is over; it is forgotten.
   virtual void session_ended(SessionBase& session) = 0;
 
+  std::shared_ptr<ConnectionContext<P>> context;
   H handler;
   bool log_connections = true;
 };

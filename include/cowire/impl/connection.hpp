@@ -137,6 +137,9 @@ void Connection<P, T, C>::start_read() {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
   reading_ = false;
+  if (released_) {
+    release_buffers();
+  }
   if (closed_) {
     return;
   }

@@ -105,6 +105,7 @@ template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_write() {
   send_deadline_ = after(limits().send_timeout, C::now(own_executor()));
   set_timer();
+  writing_ = true;
   const Bytes bytes = output_.in_flight();
   transport_.async_write_some(
       asio::buffer(bytes.data(), bytes.size()),
@@ -113,6 +114,11 @@ void Connection<P, T, C>::start_write() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
+  writing_ = false;
+  if (released_) {
+    release_buffers();
+    return;
+  }
   send_deadline_ = never;
   if (closed_ || failure_) {
     return;
@@ -202,9 +208,14 @@ void Connection<P, T, C>::fail(Error error) {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::close() {
   if (!in_own_thread()) {
-    post([](Connection& self) { self.close(); });
+    post([](Connection& self) { self.close_here(); });
     return;
   }
+  close_here();
+}
+
+template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::close_here() {
   if (closing_.exchange(true)) {
     return;
   }
@@ -218,9 +229,14 @@ void Connection<P, T, C>::close() {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::abort() {
   if (!in_own_thread()) {
-    post([](Connection& self) { self.abort(); });
+    post([](Connection& self) { self.abort_here(); });
     return;
   }
+  abort_here();
+}
+
+template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::abort_here() {
   if (closed_) {
     return;
   }
@@ -237,6 +253,15 @@ void Connection<P, T, C>::abort() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::end_output() {
+  if (!in_own_thread()) {  // Behind the packets that were posted.
+    post([](Connection& self) { self.end_output_here(); });
+    return;
+  }
+  end_output_here();
+}
+
+template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::end_output_here() {
   if (!std::exchange(ending_, true)) {
     flush();
     continue_end();
@@ -286,6 +311,16 @@ void Connection<P, T, C>::start_discarding() {
   transport_.async_read_some(
       asio::buffer(scrap_.data(), scrap_.size()),
       [self = shared_self()](std::error_code ec, std::size_t n) { self->on_read(ec, n); });
+}
+
+template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::release_buffers() {
+  released_ = true;
+  if (!reading_) {  // Else when the cancelled read has come back.
+    reader_.drop();
+    scrap_ = Block{};
+  }
+  output_.drop(!writing_);
 }
 
 template <Protocol P, Transport T, class C>

@@ -15,7 +15,11 @@ void ServerState<P, H, C>::add_listener(L listener) {
         : ListenerSlot<P, H, C>(given.local_endpoint()), listener_(std::move(given)) {}
 
     Task<void> accept_one(ServerState& server) override {
-      server.accepted(co_await listener_.accept());
+      auto transport = co_await listener_.accept();
+      if (!server.has_room()) {  // Another listener was faster.
+        co_await server.wait_for_room();
+      }
+      server.accepted(std::move(transport));
     }
     bool is_open() const override { return listener_.is_open(); }
     void cancel() override { listener_.cancel(); }
@@ -55,7 +59,7 @@ void ServerState<P, H, C>::request_shutdown(std::chrono::nanoseconds deadline) {
   if (phase_ == Phase::idle) {
     return;
   }
-  const time_point at = C::now(executor_) + std::max(deadline, std::chrono::nanoseconds(0));
+  const time_point at = C::now(executor_) + bounded(deadline);
   if (!stop_at_ || at < *stop_at_) {
     stop_at_ = at;
   }
@@ -92,7 +96,7 @@ void ServerState<P, H, C>::log(LogLevel level, std::string_view message,
   record.level = level;
   record.message = message;
   record.error = std::move(error);
-  this->logger.log(record);
+  this->context->logger.log(record);
 }
 
 template <Protocol P, class H, class C>
@@ -120,6 +124,18 @@ void ServerState<P, H, C>::background_failed(std::exception_ptr error) {
   }
 }
 
+// Waits for the work to its end, also in a coroutine that is cancelled: clean-up is not.
+inline Task<void> undisturbed(asio::any_io_executor executor, Task<void> work) {
+  auto shielded = [](Task<void> inner) -> Task<void> {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await std::move(inner);
+  };
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await asio::co_spawn(executor, shielded(std::move(work)), asio::use_awaitable);
+  co_await asio::this_coro::throw_if_cancelled(throws);
+}
+
 // Starting.
 
 template <Protocol P, class H, class C>
@@ -138,9 +154,7 @@ Task<void> ServerState<P, H, C>::start(Self self) {
     self->begin_accepting(self);
     co_return;
   }
-  // The caller may be cancelled; the clean-up is not.
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_await stop(self);
+  co_await undisturbed(self->executor_, stop(self));
   const std::exception_ptr failure = std::exchange(self->failure_, nullptr);
   if (failure && !self->was_cancelled(failure)) {
     std::rethrow_exception(failure);
@@ -189,6 +203,8 @@ template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
   constexpr std::chrono::milliseconds shortest{5};
   constexpr std::chrono::milliseconds longest{1000};
+  constexpr int most_ignored = 100;  // in a row
+  int ignored = 0;
   auto back_off = shortest;
   while (listener.is_open() && !self->stop_at_) {
     std::error_code failed;
@@ -198,13 +214,17 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
       }
       co_await listener.accept_one(*self);
       back_off = shortest;
+      ignored = 0;
       continue;
     } catch (const std::system_error& error) {
       failed = error.code();
     } catch (const std::bad_alloc&) {
       failed = make_error_code(std::errc::not_enough_memory);
     }
-    const AcceptError kind = classify_accept_error(failed);
+    AcceptError kind = classify_accept_error(failed);
+    if (kind == AcceptError::ignorable && ++ignored >= most_ignored) {
+      kind = AcceptError::capacity;  // Not one dead connection after the other: do not spin.
+    }
     if (failed == asio::error::operation_aborted || !listener.is_open()) {
       break;
     }
@@ -228,8 +248,12 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
 
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::wait_for_room() {
-  log(LogLevel::warning, "the limit of " + std::to_string(options_.max_connections) +
-                             " connections is reached: further ones wait until one ends");
+  const time_point now = C::now(executor_);
+  if (!full_logged_at_ || now - *full_logged_at_ >= std::chrono::seconds(1)) {
+    full_logged_at_ = now;
+    log(LogLevel::warning, "the limit of " + std::to_string(options_.max_connections) +
+                               " connections is reached: further ones wait until one ends");
+  }
   co_await wait_until(std::nullopt, [this] { return has_room() || stop_at_; });
 }
 
@@ -252,8 +276,7 @@ Task<void> ServerState<P, H, C>::serve_forever(Self self) {
   }
   if (thrown) {
     self->request_shutdown({});
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await wait_stopped(self);
+    co_await undisturbed(self->executor_, wait_stopped(self));
   }
   self->is_awaited_ = false;
   if (self->failure_) {
@@ -317,8 +340,7 @@ Task<void> ServerState<P, H, C>::end_sessions() {
     co_await wait_until(until, [&] { return none() || *stop_at_ < until; });
   }
   for_each_session(&SessionBase::cancel);
-  const auto grace =
-      std::max<std::chrono::nanoseconds>(this->limits.close_timeout, std::chrono::milliseconds(1));
+  const auto grace = this->context->limits.close_timeout + std::chrono::milliseconds(500);
   co_await wait_until(C::now(executor_) + grace, none);
   if (!none()) {
     log(LogLevel::warning, std::to_string(sessions_.size()) +
@@ -330,8 +352,7 @@ Task<void> ServerState<P, H, C>::end_sessions() {
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::end_service() {
   service_->tasks().cancel();
-  const auto grace =
-      std::max<std::chrono::nanoseconds>(this->limits.close_timeout, std::chrono::milliseconds(1));
+  const auto grace = this->context->limits.close_timeout + std::chrono::milliseconds(500);
   TaskGroup& tasks = service_->tasks();
   tasks.on_idle([changed = changed_]() mutable { changed.notify(); });
   co_await wait_until(C::now(executor_) + grace, [&tasks] { return tasks.size() == 0; });
