@@ -282,7 +282,8 @@ def one_who_stops_reading_costs_nothing(server):
         for _ in range(20):
             deaf.expect(ALL_CJK + PROMPT)
         grown = (server.memory() - before) / 1048576
-        check(grown < 4 or is_sanitized(MOJIFINDER), f"the memory grew by {grown:.1f} MiB in the end")
+        check(grown < 4 or is_sanitized(MOJIFINDER),
+              f"the memory grew by {grown:.1f} MiB in the end")
 
 
 def one_who_hangs_up_in_a_long_answer(server):

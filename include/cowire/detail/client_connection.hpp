@@ -35,8 +35,9 @@ class ClientChannel {
   virtual Task<bool> receive(RecvParams params) = 0;
   virtual PacketSlot<Request>& slot() noexcept = 0;
 
-  // Why receive() found the end.
-  virtual Error end_of_input() const = 0;
+  // Why receive() found the end. A peer that was too slow is given up by that: a loop that goes on
+  // after a timeout finds errc::closed next.
+  virtual Error end_of_input() = 0;
 
   virtual void send_eof() = 0;
   virtual Task<void> wait_closed() = 0;
@@ -55,7 +56,13 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
 
   SendChannel<typename P::sent_packet>& channel() noexcept override { return *this; }
   PacketSlot<typename P::received_packet>& slot() noexcept override { return slot_; }
-  Error end_of_input() const override { return this->end_error(); }
+  Error end_of_input() override {
+    Error error = this->end_error();
+    if (error.code() == errc::timeout) {
+      this->abort_here();
+    }
+    return error;
+  }
   void send_eof() override { this->end_output(); }
   bool is_gone() const noexcept override { return this->is_closing(); }
 

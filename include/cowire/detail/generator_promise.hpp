@@ -41,8 +41,12 @@ class GeneratorHost {
   std::uint64_t begin_await() noexcept { return ++ticket_; }
   bool is_current(std::uint64_t ticket) const noexcept { return ticket == ticket_; }
 
-  // The await is over, or its generator destroyed.
-  void end_await() noexcept { ++ticket_; }
+  // The await is over, or its generator destroyed. What the operation left in the cancellation slot
+  // may point to what is gone with it.
+  void end_await() {
+    ++ticket_;
+    cancel_.slot().clear();
+  }
 
   // An operation whose handler will come back is under way: what it uses of the generator's frame
   // must stay.
