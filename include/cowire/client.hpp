@@ -41,7 +41,8 @@ namespace cowire {
 ///
 /// The destructor closes gracefully in the background, while the executor runs: what is queued is
 /// sent; a connect() that is under way ends with errc::cancelled. After close(), or a failed
-/// connect(), the client may connect again.
+/// connect(), the client may connect again. A client that was moved from may only be destroyed,
+/// assigned to, closed and asked whether it is connected.
 template <Protocol P, class C = SteadyClock>
 class Client {
  public:
@@ -149,7 +150,7 @@ class Client {
 
   /// Closes at once; what is queued is lost, and the server sees a reset.
   void abort() {
-    if (state_->connection != nullptr) {
+    if (state_ != nullptr && state_->connection != nullptr) {
       state_->connection->channel().abort();
     }
     close();
@@ -163,7 +164,7 @@ class Client {
   }
 
   /// Whether there is a connection that this side has not closed.
-  bool is_connected() const noexcept { return state_->is_connected(); }
+  bool is_connected() const noexcept { return state_ != nullptr && state_->is_connected(); }
 
   /// @throws Error not_connected
   Endpoint local_endpoint() const { return connected()->channel().local_endpoint(); }
@@ -207,7 +208,12 @@ class Client {
     }
     return connection;
   }
-  const Connected& connected() const { return require(state_->connection); }
+  const Connected& connected() const {
+    if (state_ == nullptr) {  // Moved from.
+      throw Error(errc::not_connected);
+    }
+    return require(state_->connection);
+  }
   detail::SendChannel<sent_packet>& channel() const { return connected()->channel(); }
 
   static Task<void> do_connect(std::shared_ptr<State> state, std::string host, std::uint16_t port,

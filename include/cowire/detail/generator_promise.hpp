@@ -41,12 +41,8 @@ class GeneratorHost {
   std::uint64_t begin_await() noexcept { return ++ticket_; }
   bool is_current(std::uint64_t ticket) const noexcept { return ticket == ticket_; }
 
-  // The await is over, or its generator destroyed. What the operation left in the cancellation slot
-  // may point to what is gone with it.
-  void end_await() {
-    ++ticket_;
-    cancel_.slot().clear();
-  }
+  // The await is over, or its generator destroyed.
+  void end_await() noexcept { ++ticket_; }
 
   // An operation whose handler will come back is under way: what it uses of the generator's frame
   // must stay.
@@ -56,6 +52,7 @@ class GeneratorHost {
   // The operation has come back. True if nobody wants the generator any more, which is gone then.
   bool end_operation() {
     has_operation_ = false;
+    cancel_.slot().clear();  // What the operation left there may point to what goes with it.
     return operation_ended();
   }
 

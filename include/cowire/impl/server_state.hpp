@@ -340,7 +340,8 @@ Task<void> ServerState<P, H, C>::end_sessions() {
     co_await wait_until(until, [&] { return none() || *stop_at_ < until; });
   }
   for_each_session(&SessionBase::cancel);
-  const auto grace = this->context->limits.close_timeout + std::chrono::milliseconds(500);
+  const auto grace = std::max<std::chrono::nanoseconds>(this->context->limits.close_timeout,
+                                                        std::chrono::milliseconds(1));
   co_await wait_until(C::now(executor_) + grace, none);
   if (!none()) {
     log(LogLevel::warning, std::to_string(sessions_.size()) +
@@ -352,7 +353,8 @@ Task<void> ServerState<P, H, C>::end_sessions() {
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::end_service() {
   service_->tasks().cancel();
-  const auto grace = this->context->limits.close_timeout + std::chrono::milliseconds(500);
+  const auto grace = std::max<std::chrono::nanoseconds>(this->context->limits.close_timeout,
+                                                        std::chrono::milliseconds(1));
   TaskGroup& tasks = service_->tasks();
   tasks.on_idle([changed = changed_]() mutable { changed.notify(); });
   co_await wait_until(C::now(executor_) + grace, [&tasks] { return tasks.size() == 0; });
