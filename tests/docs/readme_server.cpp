@@ -6,7 +6,7 @@ struct Echo {
   cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
     std::string line = co_yield {};  // wait for this peer's next request
     client.send_packet(line);        // answer it
-  }                                  // returning keeps the connection: a new generator starts
+  }  // returning keeps the connection: a new generator starts
 };
 
 int main() {

@@ -155,8 +155,8 @@ TEST_CASE("a reset at every operation on the bytes from the client") { check_eve
 TEST_CASE("a reset at every operation on the bytes to the client") { check_every_failure(false); }
 
 TEST_CASE("the same conversation however the bytes are cut and delayed") {
-  for (const std::size_t piece : {1, 2, 3, 7, 100, 0}) {
-    for (const std::size_t capacity : {1, 5, 1000, 0}) {
+  for (const std::size_t piece : {1U, 2U, 3U, 7U, 100U, 0U}) {
+    for (const std::size_t capacity : {1U, 5U, 1000U, 0U}) {
       for (const auto delay : {0ms, 30ms}) {
         CAPTURE(piece);
         CAPTURE(capacity);

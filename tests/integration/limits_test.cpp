@@ -109,13 +109,13 @@ CONTRACT_TEST("limits: 0 is no limit of the idle time") {
 CONTRACT_TEST("limits: an idle connection gives its memory back, and is served on") {
   Scene<Net> scene;
   auto guest = scene.guest();
-  for (int i = 0; i < 3; ++i) {
+  for (std::size_t i = 0; i < 3; ++i) {
     scene.pass(10s);
     guest.say("a\nb");
     scene.settle();
     scene.pass(10s);
     guest.say("\n");
-    CHECK(scene.until([&] { return guest.heard().size() == 4 * (i + 1U); }));
+    CHECK(scene.until([&] { return guest.heard().size() == 4 * (i + 1); }));
   }
   scene.pass(10s);
   guest.half_close();

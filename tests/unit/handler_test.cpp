@@ -102,8 +102,8 @@ static_assert(detail::HasOnConnection<TaskHooks, Lines> &&
 static_assert(detail::HasOnConnection<GeneratorHook, Lines>);
 
 // A lambda may capture: it lives in the server.
-[[maybe_unused]] const auto capturing = [calls = 0](Client&) mutable -> Talk {
-  ++calls;
+[[maybe_unused]] const auto capturing = [greeting = std::string("hello")](Client& client) -> Talk {
+  client.send_packet(greeting);
   co_yield {};
 };
 static_assert(Handler<std::remove_const_t<decltype(capturing)>, Lines>);

@@ -124,16 +124,14 @@ void ServerState<P, H, C>::background_failed(std::exception_ptr error) {
   }
 }
 
-// Waits for the work to its end, also in a coroutine that is cancelled: clean-up is not.
+// Runs the work in a coroutine of its own, which nobody can cancel: clean-up is not. A caller who
+// may have been cancelled himself awaits it with throw_if_cancelled(false).
 inline Task<void> undisturbed(asio::any_io_executor executor, Task<void> work) {
   auto shielded = [](Task<void> inner) -> Task<void> {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await std::move(inner);
   };
-  const bool throws = co_await asio::this_coro::throw_if_cancelled();
-  co_await asio::this_coro::throw_if_cancelled(false);
   co_await asio::co_spawn(executor, shielded(std::move(work)), asio::use_awaitable);
-  co_await asio::this_coro::throw_if_cancelled(throws);
 }
 
 // Starting.
@@ -154,7 +152,10 @@ Task<void> ServerState<P, H, C>::start(Self self) {
     self->begin_accepting(self);
     co_return;
   }
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
   co_await undisturbed(self->executor_, stop(self));
+  co_await asio::this_coro::throw_if_cancelled(throws);
   const std::exception_ptr failure = std::exchange(self->failure_, nullptr);
   if (failure && !self->was_cancelled(failure)) {
     std::rethrow_exception(failure);
@@ -276,7 +277,10 @@ Task<void> ServerState<P, H, C>::serve_forever(Self self) {
   }
   if (thrown) {
     self->request_shutdown({});
+    const bool throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
     co_await undisturbed(self->executor_, wait_stopped(self));
+    co_await asio::this_coro::throw_if_cancelled(throws);
   }
   self->is_awaited_ = false;
   if (self->failure_) {
