@@ -63,6 +63,7 @@ CONTRACT_TEST("H14: sends of other tasks leave in the order in which they were m
   Script<> script;
   script.talk = lend_to(peer);
   Scene<Net> scene(script);
+  const Forget forget(peer);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   std::string expected;
@@ -115,6 +116,7 @@ CONTRACT_TEST("H14: a close by another task comes behind the sends before it") {
   ServerOptions options;
   options.limits.output_limit = 2 * many;
   Scene<Net> scene(script, options);
+  const Forget forget(peer);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   std::size_t sent = 0;
@@ -136,6 +138,7 @@ CONTRACT_TEST("H14: sends of other threads: each thread's in order, and none los
   Script<> script;
   script.talk = lend_to(peer);
   Scene<Net> scene(script);
+  const Forget forget(peer);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   constexpr int threads = 4;
@@ -179,6 +182,7 @@ CONTRACT_TEST("H14: threads that send while the peer leaves harm nobody") {
   Script<> script;
   script.talk = lend_to(peer);
   Scene<Net> scene(script);
+  const Forget forget(peer);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   std::thread sender([to = *peer]() mutable {
@@ -206,6 +210,7 @@ CONTRACT_TEST("sends: any completion token, also of another thread") {
   Script<> script;
   script.talk = lend_to(peer);
   Scene<Net> scene(script);
+  const Forget forget(peer);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   bool called = false;
