@@ -172,7 +172,7 @@ struct Rig {
   /// Waits for a level; says in the journal how that ended.
   void wait_for(OutputLevel level, std::string name) {
     const SendOperation operation(*wire, level);
-    operation([name, wire_ = wire](std::error_code ec) {
+    operation([name, wire_ = wire](std::error_code ec) {  // NOLINT(readability-identifier-naming)
       wire_->journal.push_back(ec ? name + " " + ec.message() : name);
     });
   }

@@ -309,7 +309,7 @@ TEST_CASE("in a Generator: destroyed while it waits") {
         struct Note {
           explicit Note(std::vector<std::string>& to) : notes_(&to) {}
           ~Note() { notes_->push_back("destroyed"); }
-          std::vector<std::string>* notes_;
+          std::vector<std::string>* notes_;  // NOLINT(readability-identifier-naming)
         };
         const Note note(notes);
         for (;;) {
