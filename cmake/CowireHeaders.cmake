@@ -39,6 +39,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/generator_promise.hpp
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/memory_pipe.hpp
+  include/cowire/detail/passing_transport.hpp
   include/cowire/detail/pending_handler.hpp
   include/cowire/detail/receive_deadlines.hpp
   include/cowire/detail/runs_here.hpp

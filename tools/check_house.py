@@ -40,7 +40,7 @@ FLOORS = {
         ["transport.hpp", "detail/completion.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp",
          "detail/memory_pipe.hpp"],
-        ["generator.hpp", "task_group.hpp", "detail/channel.hpp",
+        ["generator.hpp", "task_group.hpp", "detail/channel.hpp", "detail/passing_transport.hpp",
          "transports/tcp.hpp", "transports/unix.hpp", "transports/tls.hpp",
          "transports/memory.hpp"],
         ["detail/connect_tcp.hpp"],

@@ -5,6 +5,7 @@
 #include "cowire/clock.hpp"
 #include "cowire/detail/channel.hpp"
 #include "cowire/detail/lazy_timer.hpp"
+#include "cowire/detail/passing_transport.hpp"
 #include "cowire/detail/receive_deadlines.hpp"
 #include "cowire/detail/runs_here.hpp"
 #include "cowire/limits.hpp"
@@ -84,15 +85,16 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   Connection(T transport, std::shared_ptr<Context> context, std::uint64_t id,
              Intake intake = Intake::while_output_is_short)
       : context_(std::move(context)),
+        executor_(transport.get_executor()),
         transport_(std::move(transport)),
         id_(id),
         intake_(intake),
         reader_(context_->protocol, context_->pool, context_->limits.receive_limit),
         output_(context_->pool),
-        timer_(transport_.get_executor()),
+        timer_(executor_),
         deadlines_(context_->limits) {}
 
-  asio::any_io_executor executor() const final { return own_executor(); }
+  asio::any_io_executor executor() const final { return executor_; }
   Endpoint local_endpoint() const final { return transport_.local_endpoint(); }
   Endpoint remote_endpoint() const final { return transport_.remote_endpoint(); }
   int native_handle() final { return transport_.native_handle(); }
@@ -178,7 +180,6 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   const Limits& limits() const noexcept { return context_->limits; }
   const Context& context() const noexcept { return *context_; }
-  T& transport() noexcept { return transport_; }
   std::uint64_t packets_received() const noexcept { return packets_received_; }
 
   /// Marks the thread that runs the owner's code: sends from it are direct, and wait for the
@@ -199,7 +200,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// Runs `f(*this)` from the executor's queue.
   template <class F>
   void post(F f) {
-    asio::post(own_executor(), [self = shared_self(), f = std::move(f)]() mutable { f(*self); });
+    asio::post(executor_, [self = shared_self(), f = std::move(f)]() mutable { f(*self); });
   }
 
  private:
@@ -210,18 +211,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   // An idle connection gives its memory back after this time.
   static constexpr std::chrono::seconds release_after{2};
 
-  typename T::executor_type own_executor() const {
-    return const_cast<T&>(transport_).get_executor();  // Asio's sockets have it non-const.
-  }
   std::shared_ptr<Connection> shared_self() {
     return std::static_pointer_cast<Connection>(this->shared_from_this());
   }
   bool is_running_here() const noexcept {
     return running_in_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   }
-  bool in_own_thread() const noexcept {
-    return is_running_here() || detail::runs_here(own_executor());
-  }
+  bool in_own_thread() const noexcept { return is_running_here() || detail::runs_here(executor_); }
   std::string peer_name() const { return to_string(remote_endpoint()); }
   time_point after(std::chrono::nanoseconds time, time_point now) const noexcept {
     return time.count() > 0 ? now + time : never;
@@ -260,7 +256,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void finish_close();
 
   std::shared_ptr<Context> context_;
-  T transport_;
+  typename T::executor_type executor_;
+  detail::PassingTransport<T> transport_;
   std::uint64_t id_;
   Intake intake_;
   PacketReader<P> reader_;
@@ -290,7 +287,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   bool flush_scheduled_ = false;
   bool ending_ = false;  // end_output() was called
   bool end_sent_ = false;
-  bool closed_ = false;
+  std::atomic<bool> closed_ = false;  // From here on, nothing of it belongs to the executor.
   bool released_ = false;
 };
 

@@ -22,7 +22,8 @@ namespace cowire {
 enum class errc {
   end_of_stream = 1,  ///< The peer ended the stream between two packets.
   truncated,          ///< The stream ended inside a packet.
-  timeout,            ///< A time limit passed.
+  timeout,            ///< The time limit of an operation passed. The connection is as it was.
+  peer_timeout,       ///< The peer was slower than the limits allow: the connection was given up.
   cancelled,          ///< The operation was cancelled, usually by a shutdown.
   closed,             ///< This side closed the connection.
   too_large,          ///< A packet, received or sent, is over its limit.
@@ -42,7 +43,7 @@ enum class errc {
 
 /// Questions that one asks of an error code, whoever made it: `code == condition::usable`.
 enum class condition {
-  disconnected = 1,  ///< The connection is over: ended, cut, reset or closed, by either side.
+  disconnected = 1,  ///< The connection is over: ended, cut, reset, given up or closed.
   bad_peer,          ///< The peer sent what the protocol does not allow.
   usable,            ///< The connection lives on: go on receiving.
 };
@@ -62,6 +63,8 @@ inline constexpr std::array errc_table{
              "treat the last packet as lost: the peer stopped or crashed while sending it"},
     ErrcText{errc::timeout, "the time limit passed",
              "the received bytes are kept: receive again, raise the limit, or close"},
+    ErrcText{errc::peer_timeout, "the peer was too slow, and the connection was given up",
+             "raise idle_timeout, frame_timeout or send_timeout if such peers are to be served"},
     ErrcText{errc::cancelled, "the operation was cancelled",
              "finish soon: the server is shutting down or the caller gave up"},
     ErrcText{errc::closed, "the connection is closed on this side",
@@ -115,7 +118,8 @@ class ErrcCategory final : public std::error_category {
 
   std::error_condition default_error_condition(int value) const noexcept override {
     switch (static_cast<errc>(value)) {
-      case errc::timeout: return std::errc::timed_out;
+      case errc::timeout:
+      case errc::peer_timeout: return std::errc::timed_out;
       case errc::cancelled: return std::errc::operation_canceled;
       case errc::invalid_argument: return std::errc::invalid_argument;
       default: return {value, *this};
@@ -187,9 +191,10 @@ inline bool detail::ConditionCategory::equivalent(const std::error_code& code,
   switch (static_cast<condition>(value)) {
     case condition::disconnected: {
       const std::error_code system = as_system_error(code);
-      return code == errc::end_of_stream || code == errc::truncated || code == errc::closed ||
-             system == std::errc::connection_reset || system == std::errc::connection_aborted ||
-             system == std::errc::broken_pipe || system == std::errc::not_connected;
+      return code == errc::end_of_stream || code == errc::truncated || code == errc::peer_timeout ||
+             code == errc::closed || system == std::errc::connection_reset ||
+             system == std::errc::connection_aborted || system == std::errc::broken_pipe ||
+             system == std::errc::not_connected;
     }
     case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
     case condition::usable:

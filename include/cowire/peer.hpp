@@ -27,9 +27,9 @@ Peer<Response> make_peer(SendChannel<Response>& channel);
 /// It does not know the transport: one handler serves TCP, TLS, Unix sockets and memory.
 ///
 /// The handler's reference is valid until `on_disconnection` has ended. A copy may be kept for
-/// longer, by other tasks or threads: it keeps the connection's memory, not its socket, and must go
-/// before the execution context does. After the end sending throws errc::closed or what broke the
-/// connection.
+/// longer, by other tasks or threads: it keeps the connection's memory, not its socket. After the end
+/// sending throws errc::closed or what broke the connection, and the copy may outlive the server and
+/// the execution context.
 ///
 /// send_packet, close, abort, is_closing and id may be called from any thread, the others on the
 /// connection's executor.

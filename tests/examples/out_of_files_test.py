@@ -14,19 +14,22 @@ FILES = 40     # descriptors that the server may have
 PEERS = 60     # more than that
 
 
-def answered(peers, until):
-    """Returns the peers that have been answered, waiting until `until` says enough."""
-    done = set()
+def wait_for_answers(peers, number):
+    """Waits until so many peers have been answered, and hangs up on them. Returns the others."""
+    waiting, answered = set(peers), []
     end = time.monotonic() + DEADLINE
-    while not until(done):
+    while len(answered) < number:
         if time.monotonic() > end:
-            sys.exit(f"only {len(done)} of {len(peers)} peers were answered in {DEADLINE} s")
-        readable, _, _ = select.select([p for p in peers if p not in done], [], [], 1)
+            sys.exit(f"only {len(answered)} of {number} peers were answered in {DEADLINE} s")
+        readable, _, _ = select.select(waiting, [], [], 1)
         for peer in readable:
             if peer.recv(10) != b"x\n":
                 sys.exit("a peer got no echo")
-            done.add(peer)
-    return done
+            answered.append(peer)
+            waiting.remove(peer)
+    for peer in answered:
+        peer.close()
+    return waiting
 
 
 def main(program):
@@ -46,16 +49,15 @@ def main(program):
                 sys.exit("the server ended")
         if f"127.0.0.1:{port}" not in complaint or "Too many open files" not in complaint:
             sys.exit(f"the log line does not say what is wrong: {complaint}")
-        first = answered(peers, lambda done: len(done) >= FILES // 2)
-        for peer in first:
-            peer.close()
-        rest = [peer for peer in peers if peer not in first]
-        answered(rest, lambda done: len(done) == len(rest))
+        rest = wait_for_answers(peers, FILES // 2)
+        late = len(rest)
+        while rest:
+            rest = wait_for_answers(rest, 1)
     finally:
         server.terminate()
         server.stderr.close()
         server.wait(DEADLINE)
-    print(f"{len(first)} peers at once, {len(rest)} more when descriptors were free again")
+    print(f"{PEERS - late} peers at once, {late} more when descriptors were free again")
 
 
 main(sys.argv[1])

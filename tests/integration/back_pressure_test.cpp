@@ -217,7 +217,6 @@ CONTRACT_TEST("B: the output limit, reached by others than the handler, ends its
   ServerOptions options;
   options.limits.output_limit = 1'000'000;
   Scene<Net> scene(script, options);
-  const Forget forget(peer);
   auto guest = scene.silent_guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   SUBCASE("a task") {

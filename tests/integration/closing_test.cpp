@@ -139,7 +139,6 @@ CONTRACT_TEST("H9: another task's close() ends the generator at its yield") {
   };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
   Scene<Net> scene(script);
-  const Forget forget(peer);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   bool clean = true;
@@ -188,7 +187,6 @@ CONTRACT_TEST("H9: a peer closed while its handler awaits something else ends at
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
   Scene<Net> scene(script);
-  const Forget forget(peer);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until([&] { return peer.has_value(); }));

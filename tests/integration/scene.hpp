@@ -38,18 +38,6 @@ using Requests = cowire::Generator<Line>;
 using Received = cowire::Result<Line>;
 using cowire::testing::ManualClock;
 
-/// Drops a kept copy of a peer before the scene goes: it must not outlive the io_context.
-class Forget {
- public:
-  explicit Forget(std::optional<Client>& peer) noexcept : peer_(&peer) {}
-  Forget(const Forget&) = delete;
-  Forget& operator=(const Forget&) = delete;
-  ~Forget() { peer_->reset(); }
-
- private:
-  std::optional<Client>* peer_;
-};
-
 /// A transport of the suite: how a server listens, and how a raw client connects to it.
 class OverMemory {
  public:

@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace cowire;
@@ -248,6 +249,30 @@ TEST_CASE("a cancelled connect leaves the client unconnected, at whatever moment
       REQUIRE(ends(io, again));
       CHECK(again->succeeded());
     }
+  }
+}
+
+TEST_CASE("a client that is destroyed gives its connect up, at whatever moment") {
+  bool replaced = false;
+  SUBCASE("destroyed") { replaced = false; }
+  SUBCASE("assigned to") { replaced = true; }
+  asio::io_context io;
+  Door door(io);
+  for (int steps = 0; steps < 20; ++steps) {
+    CAPTURE(steps);
+    std::optional<TcpClient> client(std::in_place, io, Lines{});
+    const auto outcome = spawn(io, client->connect("localhost", door.port()));
+    io.restart();
+    for (int i = 0; i < steps; ++i) {
+      io.poll_one();
+    }
+    if (replaced) {
+      *client = TcpClient(io, Lines{});
+    } else {
+      client.reset();
+    }
+    REQUIRE(ends(io, outcome));
+    CHECK((outcome->succeeded() || outcome->code() == errc::cancelled));
   }
 }
 

@@ -635,7 +635,7 @@ TEST_CASE("frame_timeout: a packet that is not finished in time ends the connect
   CHECK_FALSE(waiting->done());
   test.pass(1ms);
   REQUIRE(waiting->done());
-  CHECK(waiting->code() == errc::timeout);
+  CHECK(waiting->code() == errc::peer_timeout);
   CHECK(contains(message(waiting->outcome), "did not finish a packet"));
   CHECK(contains(message(waiting->outcome), "memory-b"));
 }
@@ -645,7 +645,7 @@ TEST_CASE("idle_timeout works for a client that asks for it") {
   const auto waiting = test.receive();
   test.pass(5s);
   REQUIRE(waiting->done());
-  CHECK(waiting->code() == errc::timeout);
+  CHECK(waiting->code() == errc::peer_timeout);
   CHECK(contains(message(waiting->outcome), "sent nothing"));
 }
 
@@ -659,10 +659,10 @@ TEST_CASE("send_timeout: a server that takes nothing ends the connection") {
   test.pass(4999ms);
   CHECK_FALSE(outcome->done);
   test.pass(1ms);
-  CHECK(outcome->code() == errc::timeout);
+  CHECK(outcome->code() == errc::peer_timeout);
   const auto later = test.refused("x");
   REQUIRE(later);
-  CHECK(later->code() == errc::timeout);
+  CHECK(later->code() == errc::peer_timeout);
   CHECK(contains(later->what(), "took nothing"));
-  CHECK(test.receive()->code() == errc::timeout);
+  CHECK(test.receive()->code() == errc::peer_timeout);
 }

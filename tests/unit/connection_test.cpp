@@ -441,8 +441,8 @@ TEST_CASE("a peer that takes no byte for the send timeout loses the connection")
   rig.pass(9999ms);
   CHECK(rig.wire->journal.empty());
   rig.pass(1ms);
-  CHECK(rig.wire->journal == Journal{"flush " + text(errc::timeout)});
-  CHECK(rig.wire->end_code() == errc::timeout);
+  CHECK(rig.wire->journal == Journal{"flush " + text(errc::peer_timeout)});
+  CHECK(rig.wire->end_code() == errc::peer_timeout);
   CHECK(rig.far_reads() == reset_text);
 }
 
@@ -583,7 +583,7 @@ TEST_CASE("a peer that is silent for the idle timeout is done with") {
   CHECK(rig.wire->journal == Journal{"one", "two"});
   rig.pass(1ms);
   CHECK(rig.wire->journal == Journal{"one", "two", "(ended)"});
-  CHECK(rig.wire->end_code() == errc::timeout);
+  CHECK(rig.wire->end_code() == errc::peer_timeout);
 }
 
 TEST_CASE("the idle timeout is no limit of the wait: short waits that time out add up to it") {
@@ -615,7 +615,7 @@ TEST_CASE("a packet that takes longer than the frame timeout ends the input, dro
   CHECK(rig.wire->journal.empty());
   rig.pass(1ms);
   CHECK(rig.wire->journal == Journal{"(ended)"});
-  CHECK(rig.wire->end_code() == errc::timeout);
+  CHECK(rig.wire->end_code() == errc::peer_timeout);
 }
 
 TEST_CASE("T4: no limit of the input runs while the owner does not wait") {
@@ -681,7 +681,7 @@ TEST_CASE("an idle connection gives its memory back, and takes it again for the 
   SUBCASE("the idle timeout is kept") {
     rig.pass(5min);
     CHECK(rig.wire->journal == Journal{"one", "two", "(ended)"});
-    CHECK(rig.wire->end_code() == errc::timeout);
+    CHECK(rig.wire->end_code() == errc::peer_timeout);
   }
   SUBCASE("a close is seen") {
     rig.inside([&] { rig.wire->close(); });

@@ -70,13 +70,15 @@ TEST_CASE("the categories are one object each and have names") {
 
 TEST_CASE("some codes are equal to those of the standard library") {
   CHECK(std::error_code(errc::timeout) == std::errc::timed_out);
+  CHECK(std::error_code(errc::peer_timeout) == std::errc::timed_out);
   CHECK(std::error_code(errc::cancelled) == std::errc::operation_canceled);
   CHECK(std::error_code(errc::invalid_argument) == std::errc::invalid_argument);
   CHECK(std::error_code(errc::closed) != std::errc::timed_out);
 }
 
 TEST_CASE("conditions: which codes are which") {
-  const std::set<errc> disconnected{errc::end_of_stream, errc::truncated, errc::closed};
+  const std::set<errc> disconnected{errc::end_of_stream, errc::truncated, errc::peer_timeout,
+                                    errc::closed};
   const std::set<errc> bad_peer{errc::malformed, errc::too_large};
   const std::set<errc> usable{errc::malformed,       errc::too_large,         errc::timeout,
                               errc::not_sendable,    errc::serializer_failed, errc::busy,

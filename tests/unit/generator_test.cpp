@@ -469,6 +469,24 @@ TEST_CASE("the next generator takes the frame of the last one") {
   }
 }
 
+TEST_CASE("a cancellation between two operations does not reach the one that is over") {
+  Rig rig;
+  rig->run([](Rig& of) -> Talk {
+    {
+      asio::steady_timer timer(of.io, 1ms);
+      co_await timer.async_wait(deferred);
+    }
+    const std::string line = co_yield {};  // The timer is gone.
+    of.journal.push_back(line);
+  }(rig));
+  rig.io.restart();
+  rig.io.run_for(10s);
+  REQUIRE(rig->waits == 1);
+  rig->cancel_await();
+  rig->answer("next");
+  CHECK(rig.journal == Journal{"next"});
+}
+
 TEST_CASE("an operation that is aborted without a cancellation throws its own code") {
   Rig rig;
   std::optional<asio::steady_timer> timer(std::in_place, rig.io, 1h);

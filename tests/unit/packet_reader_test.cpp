@@ -96,6 +96,19 @@ struct Insatiable {
   }
 };
 
+/// Makes packets, or errors, of nothing at "stuck".
+struct Stuck : LineSerializer<> {
+  Decoded<std::string> decode(Bytes bytes, decoder_state& state) const {
+    if (text_of(bytes) == "stuck packet") {
+      return Decoded<std::string>::packet("", 0);
+    }
+    if (text_of(bytes) == "stuck error") {
+      return Decoded<std::string>::bad(Error(errc::malformed), 0);
+    }
+    return LineSerializer<>::decode(bytes, state);
+  }
+};
+
 using Frames = StreamProtocol<LengthPrefixed<Text<>>>;
 
 std::string frame(std::size_t size) {
@@ -222,6 +235,16 @@ TEST_CASE("E9: a serializer that crashes: an error with the cause; then the next
   CHECK_THROWS_AS(std::rethrow_exception(feed.error->context().cause), std::runtime_error);
   CHECK(feed.reader.pending().empty());
   CHECK(!feed.reader.mid_packet());
+  feed.push("two\n");
+  CHECK(feed.journal.back() == "two");
+}
+
+TEST_CASE("a serializer that uses no bytes up would do so for ever: it is stopped") {
+  Feed<StreamProtocol<Stuck>> feed;
+  SUBCASE("a packet") { feed.push("one\nstuck packet"); }
+  SUBCASE("an error") { feed.push("one\nstuck error"); }
+  CHECK(feed.journal == Journal{"one", note(errc::serializer_failed)});
+  CHECK(feed.error->context().detail.find("no bytes") != std::string::npos);
   feed.push("two\n");
   CHECK(feed.journal.back() == "two");
 }

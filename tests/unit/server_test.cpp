@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace cowire;
@@ -525,6 +528,31 @@ TEST_CASE("serve_forever, cancelled during service_init, ends") {
   world.serve();
   world.pass(1h);
   CHECK(world->is_serving());
+}
+
+TEST_CASE("a caller whose start failed can be cancelled at what it does next") {
+  Script script;
+  bool first = true;
+  script.init = [&](Service&) -> Task<void> {
+    if (std::exchange(first, false)) {
+      throw std::runtime_error("the first start fails");
+    }
+    co_return;
+  };
+  MemoryServer world(script);
+  const auto outcome = world.run([](MemoryServer::Server& server) -> Task<void> {
+    try {
+      co_await server.serve_forever();
+    } catch (const std::runtime_error&) {
+    }
+    co_await server.serve_forever();
+  }(*world.server));
+  REQUIRE(world->is_serving());
+  outcome->cancel.emit(asio::cancellation_type::terminal);
+  world.settle();
+  REQUIRE(outcome->done);
+  CHECK(outcome->code() == asio::error::operation_aborted);
+  CHECK(!world->is_serving());
 }
 
 // Shutdown and the peers.
@@ -1092,6 +1120,60 @@ TEST_CASE("above max_connections peers wait until one leaves") {
   world.settle();
   CHECK(guests[3].heard() == "3\n");
   CHECK(world->connections() == 1);
+}
+
+TEST_CASE("max_connections counts the peers of all listeners together") {
+  ServerOptions options;
+  options.max_connections = 1;
+  MemoryServer world({}, options);
+  MemoryDoor other(world.io.get_executor());
+  world->add_listener(other);
+  world.serve();
+  std::optional<Guest> one(world.door.connect());
+  std::optional<Guest> two(other.connect());
+  one->say("one\n");
+  two->say("two\n");
+  world.settle();
+  CHECK(world->connections() == 1);
+  CHECK(one->heard() + two->heard() == "one\n");
+  one->leave();
+  world.settle();
+  CHECK(world->connections() == 1);
+  CHECK(two->heard() == "two\n");
+}
+
+TEST_CASE("limits that make no sense are taken for the nearest that does") {
+  Limits limits;
+  const auto for_all = [&](std::chrono::milliseconds time, std::size_t count) {
+    limits.idle_timeout = limits.frame_timeout = limits.send_timeout = limits.close_timeout = time;
+    limits.output_high = limits.output_low = limits.output_limit = limits.receive_limit = count;
+    limits.packets_per_turn = limits.bytes_per_turn = count;
+  };
+  SUBCASE("nothing") { for_all(0ms, 0); }
+  SUBCASE("negative times") { for_all(-1ms, 0); }
+  SUBCASE("everything") {
+    for_all(std::chrono::milliseconds::max(), std::numeric_limits<std::size_t>::max());
+  }
+  SUBCASE("the lowest of times") { for_all(std::chrono::milliseconds::min(), 1); }
+  ServerOptions options;
+  options.limits = limits;
+  MemoryServer world({}, options);
+  const auto serving = world.serve();
+  Guest guest = world.guest();
+  guest.say("one\ntw");
+  world.settle();
+  world.pass(1h);
+  guest.say("o\n");
+  world.settle();
+  if (limits.output_limit > 1) {
+    CHECK(guest.heard() == "one\ntwo\n");
+  } else {  // No queue holds an answer: the peer is dropped.
+    CHECK(guest.has_ended());
+  }
+  guest.leave();
+  const auto stopped = world.run(world->shutdown(std::chrono::nanoseconds::max()));
+  CHECK(stopped->done);
+  CHECK(serving->done);
 }
 
 TEST_CASE("a server that is full shuts down at once") {

@@ -101,6 +101,7 @@ TEST_CASE("E5: that the peer has gone is no mistake of the handler's") {
   CHECK(level_of_handler(error(Error(reset))) == LogLevel::debug);
   CHECK(level_of_handler(error(Error(errc::end_of_stream))) == LogLevel::debug);
   CHECK(level_of_handler(error(Error(errc::truncated))) == LogLevel::debug);
+  CHECK(level_of_handler(error(Error(errc::peer_timeout))) == LogLevel::warning);
 }
 
 TEST_CASE("a cancelled handler is no mistake either") {
@@ -124,7 +125,7 @@ TEST_CASE("D6: how the input ended: silent when clean, debug when cut, else a wa
   CHECK(level_of_end(errc::closed) == LogLevel::off);
   CHECK(level_of_end(errc::truncated) == LogLevel::debug);
   CHECK(level_of_end(reset) == LogLevel::debug);
-  CHECK(level_of_end(errc::timeout) == LogLevel::warning);
+  CHECK(level_of_end(errc::peer_timeout) == LogLevel::warning);
   CHECK(level_of_end(errc::output_limit) == LogLevel::warning);
 }
 

@@ -58,7 +58,7 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   PacketSlot<typename P::received_packet>& slot() noexcept override { return slot_; }
   Error end_of_input() override {
     Error error = this->end_error();
-    if (error.code() == errc::timeout) {
+    if (error.code() == errc::peer_timeout) {
       this->abort_here();
     }
     return error;

@@ -6,6 +6,7 @@
 #include <asio/error.hpp>
 
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -18,7 +19,7 @@ class LazyTimer {
  public:
   using time_point = typename C::time_point;
 
-  explicit LazyTimer(const Executor& executor) : timer_(executor) {}
+  explicit LazyTimer(const Executor& executor) : timer_(std::in_place, executor) {}
 
   // Whether the timer would fire too late for this deadline.
   bool is_late_for(time_point deadline) const noexcept { return deadline < set_for_; }
@@ -27,8 +28,8 @@ class LazyTimer {
   template <class Owner>
   void set(time_point deadline, std::shared_ptr<Owner> owner) {
     set_for_ = deadline;
-    timer_.expires_at(deadline);
-    timer_.async_wait([owner = std::move(owner)](std::error_code ec) {
+    timer_->expires_at(deadline);
+    timer_->async_wait([owner = std::move(owner)](std::error_code ec) {
       if (ec != asio::error::operation_aborted) {
         owner->on_timer();
       }
@@ -36,15 +37,20 @@ class LazyTimer {
   }
 
   // To be called first by on_timer().
-  void fired() noexcept { set_for_ = time_point::max(); }
+  void fired() noexcept {
+    if (timer_) {
+      set_for_ = time_point::max();
+    }
+  }
 
-  void cancel() {
-    set_for_ = time_point::max();
-    timer_.cancel();
+  // Ends a wait, for good: no part of the execution context is left.
+  void release() {
+    set_for_ = time_point::min();
+    timer_.reset();
   }
 
  private:
-  typename C::template Timer<Executor> timer_;
+  std::optional<typename C::template Timer<Executor>> timer_;
   time_point set_for_ = time_point::max();
 };
 

@@ -43,7 +43,8 @@ class SessionLog {
     if (code == errc::closed) {
       write(LogLevel::warning, "There have been attempts to do operation on closed client", error);
     } else if (code == condition::disconnected || was_cancelled) {
-      write(LogLevel::debug, "the handler was ended by", error);
+      write(was_cancelled ? LogLevel::debug : level_of_end(code), "the handler was ended by",
+            error);
     } else {
       write(LogLevel::error, "Exception occurred during processing of request", error);
     }
@@ -65,13 +66,19 @@ class SessionLog {
     if (code == errc::end_of_stream || code == errc::closed) {
       return;
     }
-    const LogLevel level = code == condition::disconnected ? LogLevel::debug : LogLevel::warning;
+    const LogLevel level = level_of_end(code);
     if (logger_->enabled(level)) {
       write(level, "connection ended", std::make_exception_ptr(why()));
     }
   }
 
  private:
+  // Peers come and go; one that had to be given up is worth a look.
+  static LogLevel level_of_end(std::error_code code) noexcept {
+    const bool has_left = code == condition::disconnected && code != errc::peer_timeout;
+    return has_left ? LogLevel::debug : LogLevel::warning;
+  }
+
   const Logger* logger_;
   const Channel* channel_;
   std::uint64_t packets_;

@@ -64,7 +64,7 @@ Error Connection<P, T, C>::end_error() const {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_receive(std::optional<RecvParams::duration> timeout) {
-  deadlines_.begin_wait(C::now(own_executor()), timeout);
+  deadlines_.begin_wait(C::now(executor_), timeout);
   if (timeout && timeout->count() == 0) {
     last_read_was_short_ = false;  // Whoever does not wait wants a look at the socket now.
   }
@@ -74,7 +74,7 @@ void Connection<P, T, C>::start_receive(std::optional<RecvParams::duration> time
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::continue_receive() {
-  const time_point now = C::now(own_executor());
+  const time_point now = C::now(executor_);
   stalled_ = is_stalled();
   if (stalled_) {
     deadlines_.pause(now);
@@ -121,12 +121,12 @@ void Connection<P, T, C>::read_soon() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_read() {
-  if (reading_ || input_end_) {
+  if (reading_ || input_end_ || closed_) {
     return;
   }
   reading_ = true;
   const MutableBytes room = reader_.prepare();
-  transport_.async_read_some(
+  transport_->async_read_some(
       asio::buffer(room.data(), room.size()),
       [self = shared_self(), size = room.size()](std::error_code ec, std::size_t n) {
         self->last_read_was_short_ = n < size;
@@ -176,7 +176,7 @@ void Connection<P, T, C>::release_memory() {
   if constexpr (WaitsForRead<T>) {
     reader_.release();
     reading_ = true;
-    transport_.async_wait_read([self = shared_self()](std::error_code) {
+    transport_->async_wait_read([self = shared_self()](std::error_code) {
       self->reading_ = false;
       if (self->closed_) {
         return;
@@ -207,7 +207,7 @@ void Connection<P, T, C>::on_timer() {
   if (closed_) {
     return;
   }
-  const time_point now = C::now(own_executor());
+  const time_point now = C::now(executor_);
   if (close_deadline_ <= now) {
     finish_close();
     return;
@@ -216,7 +216,7 @@ void Connection<P, T, C>::on_timer() {
     ErrorContext context;
     context.detail = "the peer took nothing of what is queued for it within the time limit";
     context.size = output_.size();
-    fail(Error(errc::timeout, std::move(context)));
+    fail(Error(errc::peer_timeout, std::move(context)));
     return;
   }
   if (waiting_) {
@@ -225,7 +225,7 @@ void Connection<P, T, C>::on_timer() {
       if constexpr (WaitsForRead<T>) {
         if (reading_ && !output_.is_writing() && reader_.pending().empty()) {
           releasing_ = true;
-          transport_.cancel();
+          transport_->cancel();
         }
       }
     }
@@ -245,10 +245,10 @@ void Connection<P, T, C>::on_receive_timer(time_point now) {
       on_receive_timeout();
       return;
     case Expired::idle:
-      end_input(errc::timeout, "the peer sent nothing within the time limit");
+      end_input(errc::peer_timeout, "the peer sent nothing within the time limit");
       break;
     case Expired::packet:
-      end_input(errc::timeout, "the peer did not finish a packet within the time limit");
+      end_input(errc::peer_timeout, "the peer did not finish a packet within the time limit");
       break;
   }
   notify();

@@ -10,7 +10,7 @@ namespace cowire {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::send(detail::packet_argument_t<sent_packet> packet) {
-  if (!in_own_thread()) {
+  if (!closed_ && !in_own_thread()) {
     send_from_elsewhere(packet);
     return;
   }
@@ -87,7 +87,7 @@ void Connection<P, T, C>::flush() {
   if constexpr (WritesDirectly<T>) {
     std::error_code ec;
     const Bytes bytes = output_.gathering().readable();
-    const std::size_t n = transport_.try_write_some(asio::buffer(bytes.data(), bytes.size()), ec);
+    const std::size_t n = transport_->try_write_some(asio::buffer(bytes.data(), bytes.size()), ec);
     if (ec && ec != asio::error::would_block) {
       fail(Error(ec));
       return;
@@ -103,11 +103,11 @@ void Connection<P, T, C>::flush() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_write() {
-  send_deadline_ = after(limits().send_timeout, C::now(own_executor()));
+  send_deadline_ = after(limits().send_timeout, C::now(executor_));
   set_timer();
   writing_ = true;
   const Bytes bytes = output_.in_flight();
-  transport_.async_write_some(
+  transport_->async_write_some(
       asio::buffer(bytes.data(), bytes.size()),
       [self = shared_self()](std::error_code ec, std::size_t n) { self->on_written(ec, n); });
 }
@@ -191,7 +191,7 @@ void Connection<P, T, C>::on_wait() {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::fail(Error error) {
   failure_.emplace(std::move(error));
-  transport_.abort();
+  transport_->abort();
   send_deadline_ = never;
   post([](Connection& self) {
     self.wake_waiters();
@@ -207,6 +207,9 @@ void Connection<P, T, C>::fail(Error error) {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::close() {
+  if (closing_) {
+    return;
+  }
   if (!in_own_thread()) {
     post([](Connection& self) { self.close_here(); });
     return;
@@ -228,6 +231,9 @@ void Connection<P, T, C>::close_here() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::abort() {
+  if (closed_) {
+    return;
+  }
   if (!in_own_thread()) {
     post([](Connection& self) { self.abort_here(); });
     return;
@@ -244,7 +250,7 @@ void Connection<P, T, C>::abort_here() {
   if (!failure_) {
     failure_.emplace(errc::closed);
   }
-  transport_.abort();
+  transport_->abort();
   if (waiting_) {
     post([](Connection& self) { self.notify(); });
   }
@@ -253,6 +259,9 @@ void Connection<P, T, C>::abort_here() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::end_output() {
+  if (closed_) {
+    return;
+  }
   if (!in_own_thread()) {  // Behind the packets that were posted.
     post([](Connection& self) { self.end_output_here(); });
     return;
@@ -262,7 +271,7 @@ void Connection<P, T, C>::end_output() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::end_output_here() {
-  if (!std::exchange(ending_, true)) {
+  if (!closed_ && !std::exchange(ending_, true)) {
     flush();
     continue_end();
   }
@@ -276,7 +285,7 @@ void Connection<P, T, C>::continue_end() {
   }
   end_sent_ = true;
   std::error_code ec;
-  transport_.shutdown_send(ec);
+  transport_->shutdown_send(ec);
   if (ec) {
     fail(Error(ec));
   }
@@ -294,7 +303,7 @@ void Connection<P, T, C>::continue_close() {
     return;
   }
   if (close_deadline_ == never) {
-    close_deadline_ = after(limits().close_timeout, C::now(own_executor()));
+    close_deadline_ = after(limits().close_timeout, C::now(executor_));
     set_timer();
   }
   if (!reading_) {
@@ -308,7 +317,7 @@ void Connection<P, T, C>::start_discarding() {
     scrap_ = context_->pool.take(1);
   }
   reading_ = true;
-  transport_.async_read_some(
+  transport_->async_read_some(
       asio::buffer(scrap_.data(), scrap_.size()),
       [self = shared_self()](std::error_code ec, std::size_t n) { self->on_read(ec, n); });
 }
@@ -328,10 +337,10 @@ void Connection<P, T, C>::finish_close() {
   if (closed_) {
     return;
   }
-  closed_ = true;
   closing_ = true;
-  timer_.cancel();
-  transport_.close();
+  timer_.release();
+  transport_.release();
+  closed_ = true;
   this->wake_waiters();
   on_closed();
 }

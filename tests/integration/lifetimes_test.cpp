@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSL-1.0
+// Who may outlive whom: copies of peers, destroyed servers, tasks that nobody waits for any more.
+// Run under the sanitizers, these tests show that nothing is leaked or used after its end.
+#include "integration/scene.hpp"
+
+#include <asio/cancellation_state.hpp>
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace cowire;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Keeps copies of its peers, as a chat does, which keep their connections.
+struct Chat {
+  std::shared_ptr<int> life;
+  std::vector<Client> peers = {};
+
+  void on_connection(Client& client) { peers.push_back(client); }
+  Requests handle(Client&) {
+    const Line line = co_yield {};
+    for (Client& peer : peers) {
+      peer.send_packet(line);
+    }
+  }
+};
+
+// Uses what belongs to its caller, and cannot be cancelled.
+Task<void> append_later(asio::any_io_executor executor, std::string& text) {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  ManualClock::Timer<asio::any_io_executor> timer(executor);
+  timer.expires_at(ManualClock::now(executor) + 1h);
+  co_await timer.async_wait(asio::use_awaitable);
+  text.append(100, 'x');
+}
+
+}  // namespace
+
+CONTRACT_TEST("lifetimes: a copy of a peer may outlive the server and the execution context") {
+  std::optional<Client> kept;
+  Endpoint remote;
+  {
+    Script<> script;
+    script.hello = [&](Client& client) {
+      kept.emplace(client);
+      remote = client.remote_endpoint();
+    };
+    Scene<Net> scene(script);
+    auto guest = scene.guest();
+    CHECK(scene.until([&] { return kept.has_value(); }));
+    SUBCASE("the peer left") {
+      guest.close();
+      CHECK(scene.until_empty());
+    }
+    SUBCASE("the server is destroyed with its peers") {}
+  }
+  CHECK(kept->is_closing());
+  CHECK(kept->id() == 1);
+  CHECK(kept->remote_endpoint() == remote);
+  CHECK(kept->native_handle() == -1);
+  CHECK_THROWS_AS(kept->send_packet("late"), Error);
+  const Client another = *kept;
+  kept->close();
+  kept->abort();
+}
+
+CONTRACT_TEST("lifetimes: a handler that keeps copies of its peers goes with its server") {
+  const auto life = std::make_shared<int>();
+  {
+    Scene<Net, Chat> scene(Chat{life});
+    auto one = scene.guest();
+    auto two = scene.guest();
+    one.say("hello\n");
+    CHECK(scene.until_heard(two, "hello\n"));
+    SUBCASE("with its peers") {}
+    SUBCASE("when they have left") {
+      one.close();
+      two.reset();
+      CHECK(scene.until_empty());
+    }
+  }
+  CHECK(life.use_count() == 1);
+}
+
+CONTRACT_TEST("lifetimes: a task that the handler awaits ends before the handler's variables") {
+  std::string journal;
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    const Farewell farewell(journal, "destroyed");
+    const Line line = co_yield {};
+    std::string text = line;
+    co_await append_later(client.executor(), text);
+    journal += "went on";
+  };
+  std::optional<Scene<Net>> scene(std::in_place, script);
+  auto guest = scene->guest();
+  guest.say("hello\n");
+  scene->settle();
+  SUBCASE("the server shuts down, and gives the handler up") {
+    scene->server.request_shutdown();
+    scene->pass(1min);
+    CHECK(scene->serving->done);
+    CHECK(journal.empty());  // The task uses the handler's frame.
+    scene->pass(1h);
+    CHECK(journal == "destroyed");
+  }
+  SUBCASE("the server is destroyed") {
+    auto server = std::move(scene->server);
+    {
+      const auto gone = std::move(server);
+    }
+    scene->settle();
+    CHECK(journal.empty());
+    scene->pass(1h);
+    CHECK(journal == "destroyed");
+  }
+  SUBCASE("the execution context is destroyed") {
+    scene.reset();
+    CHECK(journal == "destroyed");
+  }
+}
+
+CONTRACT_TEST("lifetimes: a connection that was being accepted when its server went") {
+  for (int turns = 0; turns < 6; ++turns) {
+    CAPTURE(turns);
+    std::string journal;
+    Script<> script;
+    script.hello = [&](Client&) { journal += "hello"; };
+    Scene<Net> scene(script);
+    auto end = scene.net.connect();
+    for (int i = 0; i < turns; ++i) {
+      scene.io.poll_one();
+    }
+    journal.clear();
+    {
+      const auto gone = std::move(scene.server);
+    }
+    scene.settle();
+    CHECK(journal.empty());
+    CHECK(scene.serving->done);
+  }
+}
+
+TEST_CASE("lifetimes: the last copy of a peer may go in another thread") {
+  std::optional<Client> kept;
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    if (!kept) {
+      kept.emplace(client);
+    }
+    const Line line = co_yield {};
+    client.send_packet(line);
+  };
+  Scene<OverTcp> scene(script);
+  for (int i = 0; i < 20; ++i) {
+    auto guest = scene.guest();
+    guest.say("one\ntwo\n");
+    REQUIRE(scene.until_heard(guest, "two\n"));
+    std::thread other([last = std::exchange(kept, std::nullopt)]() mutable {
+      try {
+        last->send_packet("of another thread");
+      } catch (const Error&) {  // The guest may have left.
+      }
+      last.reset();
+    });
+    guest.close();
+    REQUIRE(scene.until_empty());  // While blocks go back to the pool here.
+    other.join();
+    scene.settle();
+  }
+}
