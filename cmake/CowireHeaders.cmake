@@ -48,7 +48,9 @@ set(COWIRE_HEADERS
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp
   include/cowire/detail/session_owner.hpp
+  include/cowire/detail/socket_transport.hpp
   include/cowire/detail/to_executor.hpp
+  include/cowire/detail/wait_until.hpp
   include/cowire/impl/connection.hpp
   include/cowire/impl/connection_send.hpp
   include/cowire/impl/server_state.hpp

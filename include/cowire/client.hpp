@@ -72,7 +72,7 @@ class Client {
   ~Client() { close(); }
 
   /// Connects through TCP, to the first address of the host that answers.
-  /// @throws Error connect_failed, with each address's reason; timeout; already_connected.
+  /// @throws Error connect_failed, with each address's reason; connect_timeout; already_connected.
   /// @cancellation Total: the client is not connected then.
   template <class Token = AsTask>
   auto connect(std::string host, std::uint16_t port, Token&& token = {}) {
@@ -109,9 +109,10 @@ class Client {
   /// The next packet from the server. A packet that is a view is valid until the next receive.
   ///
   /// @throws Error end_of_stream if the server closed between two packets, truncated inside one;
-  /// timeout, malformed, too_large: the client may receive again; busy, not_connected, closed; and
-  /// what broke the connection.
-  /// @cancellation Total: no received byte is lost.
+  /// timeout, malformed, too_large, serializer_failed: the client may receive again; peer_timeout,
+  /// after a part of a packet (Limits::frame_timeout); busy, not_connected, closed; and what broke
+  /// the connection.
+  /// @cancellation Total: no received byte is lost. Throws operation_aborted.
   template <class Token = AsTask>
   auto recv_packet(RecvParams params = {}, Token&& token = {}) {
     return detail::complete_task(state_->executor, do_receive(state_->connection, params),
@@ -184,7 +185,7 @@ class Client {
     State(asio::any_io_executor on, P protocol, ClientOptions given)
         : executor(std::move(on)),
           options(std::move(given)),
-          context(detail::make_context(std::move(protocol), options.limits, options.logger)) {}
+          context(detail::make_context(std::move(protocol), options.limits, Logger::silent())) {}
 
     bool is_connected() const noexcept { return connection != nullptr && !connection->is_gone(); }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "cowire/limits.hpp"
-#include "cowire/logger.hpp"
 #include "cowire/transport.hpp"
 
 #include <chrono>
@@ -24,9 +23,6 @@ struct ClientOptions {
 
   /// Options of the socket. Default: TCP_NODELAY and SO_KEEPALIVE on.
   SocketOptions socket = {};
-
-  /// Where log records go. Default: warnings and errors to standard error.
-  Logger logger = {};
 };
 
 }  // namespace cowire

@@ -129,7 +129,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// The time given to start_receive() is over. Nothing received is lost.
   virtual void on_receive_timeout() = 0;
 
-  /// Everything queued has been written, after the peer made it wait.
+  /// Everything queued has been written, outside of the owner's own turn.
   virtual void on_flushed() = 0;
 
   /// The connection is closed; nothing will be called any more.
@@ -146,6 +146,12 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   /// The owner waits no longer. The bytes stay.
   void stop_receive() noexcept { waiting_ = false; }
+
+  /// The same, and the time limits of what has begun to arrive stand still.
+  void pause_receive() {
+    stop_receive();
+    deadlines_.pause(C::now(executor_));
+  }
 
   /// abort(), for callers who know that this is the executor, or that it does not run.
   void abort_here();
@@ -239,10 +245,12 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   // Sending.
   void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet);
+  Error output_overflow(std::size_t size) const;
   void check_sendable() const;
   void queued_more(std::size_t n);
   void set_send_error(std::error_code& ec) const noexcept;
   void on_wait() final;
+  void tell_if_flushed();
   void start_write();
   void on_written(std::error_code ec, std::size_t n);
   void fail(Error error);
@@ -277,6 +285,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::size_t packets_this_turn_ = 0;
   std::size_t bytes_this_turn_ = 0;
   std::atomic<std::thread::id> running_in_{};
+  std::atomic<std::size_t> posted_bytes_ = 0;  // On their way from other threads.
   std::atomic<bool> closing_ = false;
   bool waiting_ = false;
   bool reading_ = false;

@@ -19,7 +19,8 @@ namespace cowire {
 ///     c.from_wire(d)      C::received_packet   throws Error (errc::malformed) if the data make no
 ///                                              such object: the peer's fault, the stream goes on
 ///
-/// Any other exception is taken for a mistake in the converter (errc::serializer_failed).
+/// Any other exception of from_wire is taken for a mistake in it (errc::serializer_failed); what
+/// to_wire throws is thrown by send_packet.
 /// One converter serves all connections: it is const and keeps nothing.
 template <class C, class S>
 concept Converter = requires(const C& c, const typename C::sent_packet& object,

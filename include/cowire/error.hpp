@@ -30,10 +30,11 @@ enum class errc {
   malformed,          ///< The received bytes are not a packet of the protocol.
   not_sendable,       ///< The packet cannot be written in this format.
   output_limit,       ///< The peer does not read and the output queue is full.
-  serializer_failed,  ///< A serializer or converter threw something other than an Error.
+  serializer_failed,  ///< A serializer or converter failed on received bytes: a mistake in it.
   busy,               ///< An operation of this kind is already under way.
   not_connected,      ///< The client has no connection.
   already_connected,  ///< The client has a connection already.
+  connect_timeout,    ///< Connecting took longer than its time limit.
   connect_failed,     ///< No address of the host could be connected.
   listen_failed,      ///< An address could not be listened on.
   already_serving,    ///< The server is being served already.
@@ -43,7 +44,7 @@ enum class errc {
 
 /// Questions that one asks of an error code, whoever made it: `code == condition::usable`.
 enum class condition {
-  disconnected = 1,  ///< The connection is over: ended, cut, reset, given up or closed.
+  disconnected = 1,  ///< The connection is over: ended, cut, reset, lost, given up or closed.
   bad_peer,          ///< The peer sent what the protocol does not allow.
   usable,            ///< The connection lives on: go on receiving.
 };
@@ -68,7 +69,7 @@ inline constexpr std::array errc_table{
     ErrcText{errc::cancelled, "the operation was cancelled",
              "finish soon: the server is shutting down or the caller gave up"},
     ErrcText{errc::closed, "the connection is closed on this side",
-             "do not send or receive after close(); is_closing() tells"},
+             "do not send or receive after close()"},
     ErrcText{errc::too_large, "the packet is larger than the limit",
              "raise the limit of the serializer on both sides, or send smaller packets"},
     ErrcText{errc::malformed, "the bytes are not a packet of this protocol",
@@ -84,6 +85,8 @@ inline constexpr std::array errc_table{
     ErrcText{errc::not_connected, "the client is not connected", "await connect() first"},
     ErrcText{errc::already_connected, "the client is connected already",
              "close() it first, or use another client"},
+    ErrcText{errc::connect_timeout, "no connection could be made in time",
+             "check the host and the network, or raise the time limit of connect()"},
     ErrcText{errc::connect_failed, "no connection could be made",
              "check the host and port, and that a server is listening there"},
     ErrcText{errc::listen_failed, "cannot listen",
@@ -119,6 +122,7 @@ class ErrcCategory final : public std::error_category {
   std::error_condition default_error_condition(int value) const noexcept override {
     switch (static_cast<errc>(value)) {
       case errc::timeout:
+      case errc::connect_timeout:
       case errc::peer_timeout: return std::errc::timed_out;
       case errc::cancelled: return std::errc::operation_canceled;
       case errc::invalid_argument: return std::errc::invalid_argument;
@@ -190,11 +194,20 @@ inline bool detail::ConditionCategory::equivalent(const std::error_code& code,
                                                   int value) const noexcept {
   switch (static_cast<condition>(value)) {
     case condition::disconnected: {
+      if (code.category() == cowire::error_category()) {
+        return code == errc::end_of_stream || code == errc::truncated ||
+               code == errc::peer_timeout || code == errc::closed || code == errc::output_limit;
+      }
       const std::error_code system = as_system_error(code);
-      return code == errc::end_of_stream || code == errc::truncated || code == errc::peer_timeout ||
-             code == errc::closed || system == std::errc::connection_reset ||
-             system == std::errc::connection_aborted || system == std::errc::broken_pipe ||
-             system == std::errc::not_connected;
+      for (const std::errc lost :
+           {std::errc::connection_reset, std::errc::connection_aborted, std::errc::broken_pipe,
+            std::errc::not_connected, std::errc::timed_out, std::errc::host_unreachable,
+            std::errc::network_unreachable, std::errc::network_down, std::errc::network_reset}) {
+        if (system == lost) {
+          return true;
+        }
+      }
+      return false;
     }
     case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
     case condition::usable:
@@ -245,8 +258,8 @@ inline std::string_view likely_protocol(Bytes first) noexcept {
 ///
 /// `what()` is one line: what happened, the known context in parentheses, and what to do.
 ///
-///     packet of 70000 bytes (limit 65536 bytes, peer 127.0.0.1:5000): raise the limit of the
-///     serializer on both sides, or send smaller packets
+///     the packet is larger than the limit (size 70000 bytes, limit 65536 bytes, peer
+///     127.0.0.1:5000): raise the limit of the serializer on both sides, or send smaller packets
 ///
 /// Copying it is cheap and does not throw.
 class Error : public std::system_error {
@@ -275,7 +288,7 @@ class Error : public std::system_error {
   struct Data {
     Data(std::error_code code, ErrorContext given) : context(std::move(given)) {
       const detail::ErrcText* text =
-          code.category() == error_category() ? detail::find_errc_text(code.value()) : nullptr;
+          code.category() == cowire::error_category() ? detail::find_errc_text(code.value()) : nullptr;
       if (!context.detail.empty()) {
         what = context.detail;
         if (text == nullptr) {

@@ -65,8 +65,7 @@ concept HasServiceInit = requires(H& handler, Service& service) {
 ///     h.on_connection(c)     void, Task<void> or            optional: runs before handle; may send
 ///                            Generator<received_packet>     and refuse, a generator may receive
 ///     h.on_disconnection(c)  void or Task<void>             optional: runs once for each peer
-///     whose
-///                                                           on_connection was completed
+///                                                           whose on_connection was completed
 ///     h.service_init(s)      void or Task<void>             optional: runs before the first accept
 ///
 /// `handle` is called again whenever its generator has ended after at least one yield, so that it

@@ -24,8 +24,8 @@ namespace cowire {
 ///
 /// Packets that are views stay valid until the next prepare() or release().
 ///
-/// After a bad packet the reader goes on behind it. When a serializer throws something else than an
-/// Error, what was received so far is dropped, since nobody knows where the next packet begins.
+/// After a bad packet the reader goes on behind it. When a serializer throws, what was received so
+/// far is dropped, since nobody knows where the next packet begins.
 template <Protocol P>
 class PacketReader {
  public:

@@ -24,12 +24,13 @@ Peer<Response> make_peer(SendChannel<Response>& channel);
 
 /// The other side of a connection, as a handler sees it: somebody to send to.
 ///
-/// It does not know the transport: one handler serves TCP, TLS, Unix sockets and memory.
+/// It does not know the transport: one handler serves all of them.
 ///
 /// The handler's reference is valid until `on_disconnection` has ended. A copy may be kept for
-/// longer, by other tasks or threads: it keeps the connection's memory, not its socket. After the end
-/// sending throws errc::closed or what broke the connection, and the copy may outlive the server and
-/// the execution context.
+/// longer, by other tasks or threads: it keeps the connection's memory, not its socket. After the
+/// end sending throws errc::closed or what broke the connection, and the copy may outlive the
+/// server, and the execution context too if the executor is no strand (which is a part of its
+/// context).
 ///
 /// send_packet, close, abort, is_closing and id may be called from any thread, the others on the
 /// connection's executor.
@@ -76,6 +77,7 @@ class Peer {
   /// Counts the server's connections, from 1.
   std::uint64_t id() const noexcept { return channel_->id(); }
 
+  /// The addresses. After the end the local one may be unknown: empty.
   Endpoint local_endpoint() const { return channel_->local_endpoint(); }
   Endpoint remote_endpoint() const { return channel_->remote_endpoint(); }
 

@@ -18,8 +18,8 @@ namespace cowire {
 /// Serves until SIGINT or SIGTERM: the whole program in one call.
 ///
 ///     int main() {
-///       cowire::serve("127.0.0.1", 9000, cowire::StreamProtocol{cowire::LineSerializer{}},
-///       Echo{});
+///       cowire::StreamProtocol protocol{cowire::LineSerializer{}};
+///       cowire::serve("127.0.0.1", 9000, protocol, Echo{});
 ///     }
 ///
 /// The first signal drains: nobody is accepted any more, idle peers are closed, busy ones may

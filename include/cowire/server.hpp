@@ -40,12 +40,13 @@ namespace cowire {
 ///
 /// All of it, handler included, runs on one executor, which must run one piece of work at a time
 /// (an io_context with one thread, or a strand). The handler needs no locks. Nothing here is
-/// thread-safe except what Peer says of itself.
+/// thread-safe except what Peer says of itself: on a strand, spawn the server's tasks there too
+/// (`co_spawn(strand, server.serve_forever(), ...)`).
 ///
-/// The destructor closes everything at once: handlers are destroyed where they are suspended, and
-/// on_disconnection is not called. Await shutdown() before for an orderly end. Tasks of the
-/// handler's that are suspended end when the executor runs next, or is destroyed; the handler
-/// lives that long.
+/// The destructor closes everything at once: handlers are destroyed where they are suspended (those
+/// that await a task or operation of Asio's when that has ended), and on_disconnection is not
+/// called. Await shutdown() before for an orderly end. Tasks of the handler's that are suspended
+/// end when the executor runs next, or is destroyed; the handler lives that long.
 template <Protocol P, class H, class C = SteadyClock>
 class Server {
   static_assert(detail::check_handler<H, P>());
@@ -86,7 +87,7 @@ class Server {
   }
 
   /// Serves the connections of one more listener, of any transport, with the same handler.
-  /// @pre The server is not serving.
+  /// @throws Error already_serving
   template <Listener L>
   void add_listener(L listener) {
     state_->add_listener(std::move(listener));

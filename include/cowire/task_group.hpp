@@ -35,7 +35,8 @@ namespace cowire {
 ///     co_await group.wait();
 ///
 /// A task that throws cancels the others; `wait` throws its exception. What tasks throw because
-/// they were cancelled is dropped. Belongs to one executor that runs one piece of work at a time.
+/// they were cancelled is dropped. A task that is spawned after that, or after cancel(), is
+/// cancelled too. Belongs to one executor that runs one piece of work at a time.
 ///
 /// The destructor cancels; a task that is suspended then ends when the executor runs next. To be
 /// sure that nothing runs any more, await `wait()` before.
@@ -90,6 +91,16 @@ class TaskGroup {
       }
     }
 
+    // The task may have ended meanwhile.
+    void cancel_one(const asio::cancellation_signal* address) {
+      for (auto& signal : running) {
+        if (&signal == address) {
+          signal.emit(asio::cancellation_type::terminal);
+          return;
+        }
+      }
+    }
+
     void finish(Signals::iterator signal, const std::exception_ptr& error) {
       running.erase(signal);
       if (error && !is_cancellation(error) && !failure) {
@@ -118,11 +129,15 @@ class TaskGroup {
   template <class Work>
   void start(Work work) {
     const auto signal = state_->running.emplace(state_->running.end());
+    const asio::cancellation_signal* const address = &*signal;
     asio::co_spawn(state_->executor, std::move(work),
                    asio::bind_cancellation_slot(
                        signal->slot(), [state = state_, signal](const std::exception_ptr& error) {
                          state->finish(signal, error);
                        }));
+    if (state_->cancelled) {
+      state_->cancel_one(address);
+    }
   }
 
   static Task<void> wait_for(std::shared_ptr<State> state) {

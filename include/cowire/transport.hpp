@@ -64,7 +64,7 @@ struct AnyHandler {
 ///     t.shutdown_send(ec)                    no more bytes will follow: the peer sees the end
 ///     t.close()                              releases the resource; never throws; may be repeated
 ///     t.abort()                              close() so that the peer sees an error if possible
-///     t.local_endpoint()        Endpoint     also after the connection broke
+///     t.local_endpoint()        Endpoint     may be empty once closed
 ///     t.remote_endpoint()       Endpoint     also after the connection broke
 ///     t.native_handle()         int          the socket, or -1 if there is none
 ///     t.apply(SocketOptions)                 best effort
@@ -119,8 +119,7 @@ concept WaitsForRead = requires(T& t) {
 ///     l.is_open()            bool
 ///     l.cancel()                              ends a waiting accept (operation_aborted)
 ///     l.close()                               cancels, and the address is free again
-///     l.local_endpoint()     Endpoint         with the port that the system chose; also when
-///     closed
+///     l.local_endpoint()     Endpoint         with the port that the system chose; closed too
 template <class L>
 concept Listener = Transport<typename L::transport_type> && std::move_constructible<L> &&
                    requires(L& l, const L& c) {

@@ -336,7 +336,7 @@ TEST_CASE("a peer that does not read loses the connection") {
   options.limits.output_limit = 100'000;
   NotedServer server(Lines{}, keeping, options);
   Guest<NotedServer> deaf(server);
-  const std::string line(50'000, 'x');
+  const std::string line(49'000, 'x');
   kept->send_packet(line);
   kept->send_packet(line);
   server.settle();
@@ -345,7 +345,9 @@ TEST_CASE("a peer that does not read loses the connection") {
     CHECK(notes == Notes{"log warning", "destroyed", "bye", "cannot send"});
   }
   SUBCASE("in memory") {
-    CHECK_THROWS_AS((kept->send_packet(line), kept->send_packet(line)), cowire::Error);
+    kept->send_packet(line);
+    kept->send_packet(line);
+    CHECK_THROWS_AS(kept->send_packet(line), cowire::Error);
     server.settle();
     CHECK(notes == Notes{"log warning", "destroyed", "bye", "cannot send"});
   }

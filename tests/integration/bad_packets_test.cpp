@@ -43,8 +43,7 @@ class Fragile : public LineSerializer<> {
 
 using FragileLines = StreamProtocol<Fragile>;
 
-template <class Net>
-using FragileScene = Scene<Net, Script<>, FragileLines>;
+using FragileScene = Scene<Script<>, FragileLines>;
 
 std::string cause_of(const Error& error) {
   try {
@@ -78,7 +77,7 @@ CONTRACT_TEST("E9: a crash of the serializer is thrown at the yield, with its ca
     }
     client.send_packet(answer);
   };
-  FragileScene<Net> scene(script);
+  FragileScene scene(net, script);
   auto guest = scene.guest();
   guest.say("a\n");
   CHECK(scene.until_heard(guest, "a\n"));
@@ -90,7 +89,7 @@ CONTRACT_TEST("E9: a crash of the serializer is thrown at the yield, with its ca
 }
 
 CONTRACT_TEST("E9: a crash of the serializer that is not caught is one error record") {
-  FragileScene<Net> scene;
+  FragileScene scene(net);
   auto guest = scene.guest();
   guest.say("crash\n");
   CHECK(scene.until_ended(guest));
@@ -116,7 +115,7 @@ CONTRACT_TEST("E10: a crash of the serializer in a send is the sender's; nothing
     }
     client.send_packet(line);
   };
-  FragileScene<Net> scene(script);
+  FragileScene scene(net, script);
   auto guest = scene.guest();
   guest.say("a\n");
   CHECK(scene.until_heard(guest, "a\n"));
@@ -131,7 +130,7 @@ CONTRACT_TEST("E10: a crash of the serializer in a send that is not caught is on
     client.send_packet("before");
     client.send_packet("crash");
   };
-  FragileScene<Net> scene(script);
+  FragileScene scene(net, script);
   auto guest = scene.guest();
   guest.say("a\n");
   CHECK(scene.until_ended(guest));
@@ -164,7 +163,7 @@ CONTRACT_TEST("D12: whatever a yield throws, the connection is usable afterwards
     const Line line = co_yield {};
     client.send_packet(line);
   };
-  FragileScene<Net> scene(script);
+  FragileScene scene(net, script);
   auto guest = scene.guest();
   guest.say("bad\ncrash\n");
   CHECK(scene.until([&] { return journal == "malformed failed "; }));

@@ -43,7 +43,7 @@ CONTRACT_TEST("H8: close() in the handler sends what is queued; later requests a
     }
   };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? " bye" : "open"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nquit\nb\nc\n");
   CHECK(scene.until_ended(guest));
@@ -65,8 +65,8 @@ CONTRACT_TEST("H8: a close right after a large answer loses nothing") {
     }
     client.close();
   };
-  Scene<Net, Script<>, Lines> scene(script, {},
-                                    Lines(LineSerializer(LineOptions{.limit = 1 << 20})));
+  Scene<Script<>, Lines> scene(net, script, {},
+                               Lines(LineSerializer(LineOptions{.limit = 1 << 20})));
   auto guest = scene.guest();
   guest.say("go\nand then some, which nobody reads\n");
   CHECK(scene.until_ended(guest));
@@ -87,7 +87,7 @@ CONTRACT_TEST("H8: abort() in the handler drops the connection at once") {
     journal += "resumed ";
   };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until_ended(guest));
@@ -113,7 +113,7 @@ CONTRACT_TEST("H9: a yield after close() ends the generator") {
     }
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until_ended(guest));
@@ -138,7 +138,7 @@ CONTRACT_TEST("H9: another task's close() ends the generator at its yield") {
     }
   };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   bool clean = true;
@@ -186,7 +186,7 @@ CONTRACT_TEST("H9: a peer closed while its handler awaits something else ends at
     journal += "resumed ";
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until([&] { return peer.has_value(); }));

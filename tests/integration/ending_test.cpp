@@ -56,7 +56,7 @@ CONTRACT_TEST("D1, D2: at the peer's end the generator is destroyed; nothing is 
     journal += records->count("disconnected") == 0 ? "" : "logged too early ";
     return note(journal, client.is_closing() ? "closing" : "bye");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   records = &scene.records;
   auto guest = scene.guest();
   guest.say("a\n");
@@ -93,7 +93,7 @@ CONTRACT_TEST("D1: as_result gives the peer's end no other form") {
     const Received line = co_yield as_result(1h);
     journal += line ? "packet " : "error ";
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   SUBCASE("end") { guest.half_close(); }
   SUBCASE("reset") { guest.reset(); }
@@ -105,7 +105,7 @@ CONTRACT_TEST("D3, D4: after a half-close on_disconnection may send, and the pee
   std::string journal;
   Script<> script;
   script.bye = [&](Client& client) { return say_good_bye(journal, client); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("ABC\n");
   guest.half_close();
@@ -121,7 +121,7 @@ CONTRACT_TEST("D3, D4: after a reset on_disconnection finds it open, but cannot 
   std::string journal;
   Script<> script;
   script.bye = [&](Client& client) { return say_good_bye(journal, client); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("ABC\n");
   CHECK(scene.until_heard(guest, "ABC\n"));
@@ -142,7 +142,7 @@ CONTRACT_TEST("D5: the requests that came before the end are handled first") {
   };
   ServerOptions options;
   options.limits.packets_per_turn = 7;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   std::string all;
   for (int i = 0; i < 500; ++i) {
@@ -157,7 +157,7 @@ CONTRACT_TEST("D5: the requests that came before the end are handled first") {
 }
 
 CONTRACT_TEST("D6: a packet that the end cut short is logged at debug, and is no packet") {
-  Scene<Net> scene;
+  Scene<> scene(net);
   auto guest = scene.guest();
   guest.say("whole\ncut sho");
   guest.half_close();
@@ -170,7 +170,7 @@ CONTRACT_TEST("D6: a packet that the end cut short is logged at debug, and is no
 }
 
 CONTRACT_TEST("D6: a serializer may hand over the last line without an ending") {
-  Scene<Net> scene({}, {}, Lines(LineSerializer(LineOptions{.last_line = LastLine::deliver})));
+  Scene<> scene(net, {}, {}, Lines(LineSerializer(LineOptions{.last_line = LastLine::deliver})));
   auto guest = scene.guest();
   guest.say("whole\nlast");
   guest.half_close();
@@ -193,7 +193,7 @@ CONTRACT_TEST("D9: a crash closes by force, after what was sent") {
     client.send_packet("sorry");  // The connection is open: D10.
     return note(journal, " bye");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until_ended(guest));
@@ -233,7 +233,7 @@ CONTRACT_TEST("D10: on_disconnection runs once, whatever the end") {
   options.limits.idle_timeout = 1min;
   std::string expected = "open";
   const char* complaint = nullptr;
-  std::function<void(Scene<Net>&, typename Scene<Net>::Guest&)> end;
+  std::function<void(Scene<>&, Guest&)> end;
   SUBCASE("end") {
     end = [](auto&, auto& guest) { guest.half_close(); };
   }
@@ -268,7 +268,10 @@ CONTRACT_TEST("D10: on_disconnection runs once, whatever the end") {
   }
   SUBCASE("idle too long") {
     complaint = "sent nothing within the time limit";
-    end = [](auto& scene, auto&) { scene.pass(1min); };
+    end = [](auto& scene, auto& guest) {
+      scene.pass(1min);
+      guest.close();
+    };
   }
   SUBCASE("reset while an answer waits for it") {
     end = [](auto& scene, auto& guest) {
@@ -277,7 +280,7 @@ CONTRACT_TEST("D10: on_disconnection runs once, whatever the end") {
       guest.reset();
     };
   }
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return scene.server.connections() == 1; }));
   end(scene, guest);

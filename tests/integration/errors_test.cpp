@@ -18,7 +18,7 @@ Lines short_lines() { return Lines(LineSerializer(LineOptions{.limit = 8})); }
 
 // Every other peer, and the next ones, are served as if nothing had happened.
 template <class Scene>
-void check_others_are_served(Scene& scene, typename Scene::Guest& other) {
+void check_others_are_served(Scene& scene, Guest& other) {
   other.say("other\n");
   CHECK(scene.until_heard(other, "other\n"));
   auto next = scene.guest();
@@ -59,7 +59,7 @@ CONTRACT_TEST("E1: a bad packet is thrown at the yield; the stream goes on behin
       client.send_packet(answer);
     }
   };
-  Scene<Net> scene(script, {}, short_lines());
+  Scene<> scene(net, script, {}, short_lines());
   auto guest = scene.guest();
   guest.say("a\nso long that it is bad\nb\n");
   CHECK(scene.until_heard(guest, "b\n"));
@@ -78,7 +78,7 @@ CONTRACT_TEST("E1, H16: as_result gives a bad packet as a value, to be answered"
     }
     client.send_packet(*line);
   };
-  Scene<Net> scene(script, {}, short_lines());
+  Scene<> scene(net, script, {}, short_lines());
   auto guest = scene.guest();
   guest.say("a\nso long that it is bad\nb\n");
   guest.half_close();
@@ -88,7 +88,7 @@ CONTRACT_TEST("E1, H16: as_result gives a bad packet as a value, to be answered"
 }
 
 CONTRACT_TEST("E2: a bad packet that the handler does not catch costs the connection") {
-  Scene<Net> scene({}, {}, short_lines());
+  Scene<> scene(net, {}, {}, short_lines());
   auto other = scene.guest();
   auto guest = scene.guest();
   guest.say("a\nso long that it is bad\nb\n");
@@ -104,7 +104,7 @@ CONTRACT_TEST("E2: a bad packet that the handler does not catch costs the connec
 CONTRACT_TEST("E3: an exception out of handle is one record, which says whose it was") {
   Script<> script;
   script.talk = echo_or([](Client&) { throw std::runtime_error("a bug"); });
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto other = scene.guest();
   auto guest = scene.guest();
   guest.say("a\nbreak\nb\n");
@@ -127,7 +127,7 @@ CONTRACT_TEST("E3: handle itself may throw, before it makes a generator") {
     client.send_packet("sorry");
     co_return;
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until_ended(guest));
   CHECK(guest.heard() == "sorry\n");
@@ -147,7 +147,7 @@ CONTRACT_TEST("E3: an exception out of on_disconnection is one record") {
     }
     co_return;
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.half_close();
   CHECK(scene.until_ended(guest));
@@ -170,7 +170,7 @@ CONTRACT_TEST("E4: a system error that is no lost connection is an error like an
   SUBCASE("a cancellation, when nothing is cancelled") {
     script.talk = echo_or([](Client&) { throw std::system_error(asio::error::operation_aborted); });
   }
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("break\n");
   CHECK(scene.until_ended(guest));
@@ -195,7 +195,7 @@ CONTRACT_TEST("E5: a lost connection out of the handler is no complaint") {
   SUBCASE("of cowire") {
     script.talk = echo_or([](Client&) { throw Error(errc::end_of_stream); });
   }
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("break\n");
   CHECK(scene.until_ended(guest));
@@ -213,7 +213,7 @@ CONTRACT_TEST("E5: the peer's reset, found out by a send, is no complaint") {
       co_await wait_on(client.executor(), std::chrono::seconds(1));
     }
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("again\n");
   CHECK(scene.until_heard(guest, "again\n"));
@@ -228,7 +228,7 @@ CONTRACT_TEST("E5: the peer's reset, found out by a send, is no complaint") {
 CONTRACT_TEST("E6: use of a closed client out of the handler is one warning") {
   Script<> script;
   script.talk = echo_or([](Client& client) { client.close(); });
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("break\nb\n");
   CHECK(scene.until_ended(guest));
@@ -255,7 +255,7 @@ CONTRACT_TEST("E8: a lost connection out of on_disconnection is one warning") {
       }
     };
   }
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\n");
   CHECK(scene.until_heard(guest, "a\n"));

@@ -93,7 +93,8 @@ Ending converse(const MemoryOptions& from_client, const MemoryOptions& from_serv
     server.add_listener(door);
     const auto serving = spawn(io, server.serve_forever());
     settle(io);
-    RawClient<OverMemory::End> guest(door.connect(from_client, from_server));
+    Guest guest(std::make_unique<WireOf<BasicMemoryTransport<ManualClock>>>(
+        door.connect(from_client, from_server)));
     guest.listen();
     guest.say("ada\nfirst\nsecond\nthird\nfirst\nsecond\nquit\n");
     guest.half_close();
@@ -183,7 +184,7 @@ CONTRACT_TEST("a server that is destroyed in the middle of conversations leaves 
   std::string journal;
   int frames = 0;
   {
-    Scene<Net, Talker> scene(Talker{&journal, &frames});
+    Scene<Talker> scene(net, Talker{&journal, &frames});
     auto at_the_door = scene.guest();
     auto inside = scene.guest();
     inside.say("ada\n");

@@ -12,8 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-template <class Net>
-using GeneratorScene = Scene<Net, Script<Requests>>;
+using GeneratorScene = Scene<Script<Requests>>;
 
 Task<void> note(std::string& journal, std::string word) {
   journal += word;
@@ -48,7 +47,7 @@ CONTRACT_TEST("H4, H13: an on_connection generator need not yield; the peer is h
     }
   };
   script.bye = [&](Client&) { return note(journal, "bye "); };
-  GeneratorScene<Net> scene(script);
+  GeneratorScene scene(net, script);
   for (const auto* expected : {"a\nb\n", "opening a\nb\n"}) {
     auto guest = scene.guest();
     guest.say("a\nb\n");
@@ -66,7 +65,7 @@ CONTRACT_TEST("H11: on_connection's generator yields several times; the rest goe
   std::string journal;
   Script<Requests> script;
   script.hello = [&](Client& client) { return log_in(journal, client); };
-  GeneratorScene<Net> scene(script);
+  GeneratorScene scene(net, script);
   auto guest = scene.guest();
   SUBCASE("said at once") { guest.say("ada\nsecret\nfirst\nsecond\n"); }
   SUBCASE("said in pieces, a request begun in on_connection") {
@@ -92,7 +91,7 @@ CONTRACT_TEST("H11: on_connection's generator may refuse the peer, which gets th
     return Script<>::echo(client);
   };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  GeneratorScene<Net> scene(script);
+  GeneratorScene scene(net, script);
   auto guest = scene.guest();
   guest.say("eve\nguess\nfirst\n");
   CHECK(scene.until_ended(guest));
@@ -111,7 +110,7 @@ CONTRACT_TEST("H11: a time limit in on_connection's generator") {
     const Received line = co_yield as_result(10s);
     client.send_packet(line ? *line : "too late");
   };
-  GeneratorScene<Net> scene(script);
+  GeneratorScene scene(net, script);
   auto guest = scene.guest();
   guest.say("half a li");
   scene.pass(10s);
@@ -138,7 +137,7 @@ CONTRACT_TEST("H12: a disconnect destroys on_connection's generator; no on_disco
     return Script<>::echo(client);
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  GeneratorScene<Net> scene(script);
+  GeneratorScene scene(net, script);
   auto guest = scene.guest();
   SUBCASE("end") { guest.half_close(); }
   SUBCASE("end in a packet") {
@@ -160,7 +159,7 @@ CONTRACT_TEST("H12: no on_disconnection for a peer whose on_connection generator
     throw std::runtime_error("cannot bear " + line);
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  GeneratorScene<Net> scene(script);
+  GeneratorScene scene(net, script);
   auto guest = scene.guest();
   guest.say("this\n");
   CHECK(scene.until_ended(guest));
@@ -182,7 +181,7 @@ CONTRACT_TEST("D11: a shutdown is thrown in on_connection's generator") {
     }
   };
   script.bye = [&](Client&) { return note(journal, " bye"); };
-  GeneratorScene<Net> scene(script);
+  GeneratorScene scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return scene.server.connections() == 1; }));
   scene.server.request_shutdown();

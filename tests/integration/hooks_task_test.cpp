@@ -14,8 +14,7 @@ namespace {
 
 using Opening = Task<void>;
 
-template <class Net>
-using TaskScene = Scene<Net, Script<Opening>>;
+using TaskScene = Scene<Script<Opening>>;
 
 Task<void> note(std::string& journal, std::string word) {
   journal += word;
@@ -31,7 +30,7 @@ CONTRACT_TEST("H10: a task on_connection may wait and send before anything is ha
     co_await wait_on(client.executor(), 1s);
     co_await client.send_packet("welcome")(asio::use_awaitable);
   };
-  TaskScene<Net> scene(script);
+  TaskScene scene(net, script);
   auto guest = scene.guest();
   guest.say("a\n");
   CHECK(scene.until_heard(guest, "wait\n"));
@@ -56,7 +55,7 @@ CONTRACT_TEST("H10: a peer closed by a task on_connection is not handled, but sa
     return Script<>::echo(client);
   };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  TaskScene<Net> scene(script);
+  TaskScene scene(net, script);
   auto guest = scene.guest();
   guest.say("a\n");
   scene.pass(1s);
@@ -77,7 +76,7 @@ CONTRACT_TEST("H12: no on_disconnection for a peer whose on_connection task thro
     throw std::runtime_error("no database");
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  TaskScene<Net> scene(script);
+  TaskScene scene(net, script);
   auto guest = scene.guest();
   scene.pass(1s);
   CHECK(scene.until_ended(guest));
@@ -98,7 +97,7 @@ CONTRACT_TEST("H10: a peer that leaves during the on_connection task is met by h
     journal += line + " ";
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  TaskScene<Net> scene(script);
+  TaskScene scene(net, script);
   auto guest = scene.guest();
   guest.say("last\n");
   guest.half_close();
@@ -122,7 +121,7 @@ CONTRACT_TEST("D11: a shutdown cancels the on_connection task; no on_disconnecti
     }
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  TaskScene<Net> scene(script);
+  TaskScene scene(net, script);
   auto guest = scene.guest();
   scene.server.request_shutdown();
   CHECK(scene.until_ended(guest));
@@ -137,7 +136,7 @@ TEST_CASE("a server that is destroyed ends the on_connection task that it leaves
   std::string journal;
   asio::io_context io;
   const ManualClock clock(io);
-  OverMemory net(io);
+  OverMemory door(io);
   Script<Opening> script;
   script.hello = [&](Client& client) -> Opening {
     const Farewell farewell(journal, "destroyed ");
@@ -146,10 +145,10 @@ TEST_CASE("a server that is destroyed ends the on_connection task that it leaves
   script.bye = [&](Client&) { return note(journal, "bye"); };
   {
     Server<Lines, Script<Opening>, ManualClock> server(io.get_executor(), Lines(), script);
-    net.listen(server);
+    door.listen(server);
     const auto serving = spawn(io, server.serve_forever());
     settle(io);
-    const RawClient<OverMemory::End> guest(net.connect());
+    const Guest guest(door.connect());
     settle(io);
     CHECK(server.connections() == 1);
     CHECK(journal == "");

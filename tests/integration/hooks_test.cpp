@@ -37,7 +37,7 @@ CONTRACT_TEST("H1: accepted, on_connection, handle at once, on_disconnection, di
     journal += records->count("disconnected") == 0 ? "" : "logged too early ";
     return note(journal, "bye");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   records = &scene.records;
   auto guest = scene.guest();
   CHECK(scene.until([&] { return journal.find("handle") != std::string::npos; }));
@@ -56,7 +56,7 @@ CONTRACT_TEST("H1: accepted, on_connection, handle at once, on_disconnection, di
 CONTRACT_TEST("H10: on_connection may send before anything is read") {
   Script<> script;
   script.hello = [](Client& client) { client.send_packet("welcome"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until_heard(guest, "welcome\n"));
   guest.say("a\n");
@@ -73,7 +73,7 @@ CONTRACT_TEST("H10: a peer that on_connection closes is not handled; on_disconne
   };
   script.talk = [&](Client& client) { return note_and_echo(journal, client); };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.silent_guest();
   guest.say("a\n");
   guest.listen();
@@ -92,7 +92,7 @@ CONTRACT_TEST("H10: a peer that on_connection aborts is not handled; on_disconne
   script.hello = [](Client& client) { client.abort(); };
   script.talk = [&](Client& client) { return note_and_echo(journal, client); };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until_ended(guest));
   CHECK(scene.until_empty());
@@ -110,7 +110,7 @@ CONTRACT_TEST("H12: no on_disconnection for a peer whose on_connection throws") 
     }
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto first = scene.guest();
   CHECK(scene.until_ended(first));
   CHECK(scene.until_empty());

@@ -53,7 +53,7 @@ CONTRACT_TEST("lifetimes: a copy of a peer may outlive the server and the execut
       kept.emplace(client);
       remote = client.remote_endpoint();
     };
-    Scene<Net> scene(script);
+    Scene<> scene(net, script);
     auto guest = scene.guest();
     CHECK(scene.until([&] { return kept.has_value(); }));
     SUBCASE("the peer left") {
@@ -75,7 +75,7 @@ CONTRACT_TEST("lifetimes: a copy of a peer may outlive the server and the execut
 CONTRACT_TEST("lifetimes: a handler that keeps copies of its peers goes with its server") {
   const auto life = std::make_shared<int>();
   {
-    Scene<Net, Chat> scene(Chat{life});
+    Scene<Chat> scene(net, Chat{life});
     auto one = scene.guest();
     auto two = scene.guest();
     one.say("hello\n");
@@ -100,9 +100,9 @@ CONTRACT_TEST("lifetimes: a task that the handler awaits ends before the handler
     co_await append_later(client.executor(), text);
     journal += "went on";
   };
-  std::optional<Scene<Net>> scene(std::in_place, script);
-  auto guest = scene->guest();
-  guest.say("hello\n");
+  std::optional<Scene<>> scene(std::in_place, net, script);
+  std::optional<Guest> guest(scene->guest());
+  guest->say("hello\n");
   scene->settle();
   SUBCASE("the server shuts down, and gives the handler up") {
     scene->server.request_shutdown();
@@ -123,6 +123,7 @@ CONTRACT_TEST("lifetimes: a task that the handler awaits ends before the handler
     CHECK(journal == "destroyed");
   }
   SUBCASE("the execution context is destroyed") {
+    guest.reset();
     scene.reset();
     CHECK(journal == "destroyed");
   }
@@ -134,8 +135,8 @@ CONTRACT_TEST("lifetimes: a connection that was being accepted when its server w
     std::string journal;
     Script<> script;
     script.hello = [&](Client&) { journal += "hello"; };
-    Scene<Net> scene(script);
-    auto end = scene.net.connect();
+    Scene<> scene(net, script);
+    auto end = scene.door.connect();
     for (int i = 0; i < turns; ++i) {
       scene.io.poll_one();
     }
@@ -159,7 +160,7 @@ TEST_CASE("lifetimes: the last copy of a peer may go in another thread") {
     const Line line = co_yield {};
     client.send_packet(line);
   };
-  Scene<OverTcp> scene(script);
+  Scene<> scene(Net::tcp, script);
   for (int i = 0; i < 20; ++i) {
     auto guest = scene.guest();
     guest.say("one\ntwo\n");

@@ -38,7 +38,7 @@ CONTRACT_TEST("limits: a peer that is silent too long while it is waited for is 
   };
   ServerOptions options;
   options.limits.idle_timeout = 1min;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   for (int i = 0; i < 3; ++i) {  // Each packet begins the time anew.
     scene.pass(59s);
@@ -51,6 +51,11 @@ CONTRACT_TEST("limits: a peer that is silent too long while it is waited for is 
   scene.pass(1s);
   CHECK(scene.until_ended(guest));
   CHECK(guest.heard() == "a\na\na\ntoo long\n");
+  guest.say("what?\n");  // It is not cut off, which might destroy what it was told.
+  scene.settle();
+  CHECK(guest.ended_cleanly());
+  CHECK(scene.server.connections() == 1);
+  guest.close();
   CHECK(scene.until_empty());
   CHECK(journal == "destroyed open bye");
   CHECK(scene.records.count("sent nothing within the time limit", LogLevel::warning) == 1);
@@ -66,7 +71,7 @@ CONTRACT_TEST("limits: the idle time does not run while the handler works") {
   };
   ServerOptions options;
   options.limits.idle_timeout = 1min;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   guest.say("a\n");
   scene.settle();
@@ -90,7 +95,7 @@ CONTRACT_TEST("limits: the idle time goes on when a yield gives up and another b
   };
   ServerOptions options;
   options.limits.idle_timeout = 1min;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   scene.pass(61s);
   CHECK(scene.until_ended(guest));
@@ -99,7 +104,7 @@ CONTRACT_TEST("limits: the idle time goes on when a yield gives up and another b
 CONTRACT_TEST("limits: 0 is no limit of the idle time") {
   ServerOptions options;
   options.limits.idle_timeout = 0s;
-  Scene<Net> scene({}, options);
+  Scene<> scene(net, {}, options);
   auto guest = scene.guest();
   scene.pass(24h);
   guest.say("a\n");
@@ -107,7 +112,7 @@ CONTRACT_TEST("limits: 0 is no limit of the idle time") {
 }
 
 CONTRACT_TEST("limits: an idle connection gives its memory back, and is served on") {
-  Scene<Net> scene;
+  Scene<> scene(net);
   auto guest = scene.guest();
   for (std::size_t i = 0; i < 3; ++i) {
     scene.pass(10s);
@@ -130,7 +135,7 @@ CONTRACT_TEST("limits: a peer that does not finish a packet is closed, however b
   script.bye = [&](Client&) { return note(journal, "bye"); };
   ServerOptions options;
   options.limits.frame_timeout = 30s;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   scene.pass(1min);  // The time begins with the first byte.
   for (int i = 0; i < 29; ++i) {
@@ -143,6 +148,7 @@ CONTRACT_TEST("limits: a peer that does not finish a packet is closed, however b
   scene.settle();
   scene.pass(2s);
   CHECK(scene.until_ended(guest));
+  guest.close();
   CHECK(scene.until_empty());
   CHECK(journal == "bye");
   CHECK(scene.records.count("did not finish a packet within the time limit", LogLevel::warning) ==
@@ -153,7 +159,7 @@ CONTRACT_TEST("limits: a peer that does not finish a packet is closed, however b
 CONTRACT_TEST("limits: the time of a packet begins anew with each packet") {
   ServerOptions options;
   options.limits.frame_timeout = 30s;
-  Scene<Net> scene({}, options);
+  Scene<> scene(net, {}, options);
   auto guest = scene.guest();
   for (int i = 0; i < 10; ++i) {
     guest.say("b");
@@ -175,7 +181,7 @@ CONTRACT_TEST("limits: the time of a packet does not run while the handler works
     co_await wait_on(client.executor(), 1h);
     client.send_packet(line);
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nb");
   scene.settle();
@@ -246,7 +252,7 @@ CONTRACT_TEST("limits: a peer that takes nothing of its answer is dropped, and t
   ServerOptions options;
   options.limits.output_limit = 64 << 20;
   options.limits.send_timeout = 30s;
-  Scene<Net> scene(script, options, long_lines());
+  Scene<> scene(net, script, options, long_lines());
   auto guest = scene.silent_guest();
   guest.say("go\nmore\n");
   scene.settle();
@@ -271,7 +277,7 @@ CONTRACT_TEST("limits: a closed peer has some time to close its side; what it se
     client.close();
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("quit\n");
   CHECK(scene.until_ended(guest));

@@ -34,7 +34,7 @@ CONTRACT_TEST("H2: a generator that returns is followed by a new one, with new l
       client.send_packet(line + std::to_string(requests));
     }
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   for (const auto* expected : {"a1\n", "b2\n", "c1\n", "d2\n", "e1\n"}) {
     guest.say(std::string(expected, 1) + "\n");
@@ -60,7 +60,7 @@ CONTRACT_TEST("H3: returning before the first yield closes by force, without com
     client.send_packet(line);
   };
   script.bye = [&](Client& client) { return note(journal, client.is_closing() ? "bye" : "open"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("x\nx\nx\nx\nx\nx\nx\n");
   CHECK(scene.until_ended(guest));
@@ -83,7 +83,7 @@ CONTRACT_TEST("H5: pipelined requests are answered in order, one at a time") {
     client.send_packet("<" + line + ">");
     --under_way;
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   std::string said;
   std::string expected;
@@ -107,7 +107,7 @@ CONTRACT_TEST("H5: the next packet is decoded at the next yield only") {
     co_await wait_on(client.executor(), 1s);
     journal += ".";
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until([&] { return !journal.empty(); }));
@@ -136,7 +136,7 @@ CONTRACT_TEST("H6: a flooding peer does not starve another") {
       }
     };
   }
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto greedy = scene.guest();
   auto modest = scene.guest();
   std::string flood;
@@ -161,7 +161,7 @@ CONTRACT_TEST("H6: the packets of one turn are limited") {
       ++handled;
     }
   };
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   guest.say("1\n2\n3\n4\n5\n6\n7\n8\n9\n");
   int most_in_one_turn = 0;
@@ -174,7 +174,7 @@ CONTRACT_TEST("H6: the packets of one turn are limited") {
 }
 
 CONTRACT_TEST("H7: a request may come in pieces") {
-  Scene<Net> scene;
+  Scene<> scene(net);
   auto guest = scene.guest();
   const std::string text = "hello\nworld\nand so on\n";
   for (const char byte : text) {

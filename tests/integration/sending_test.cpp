@@ -48,7 +48,7 @@ CONTRACT_TEST("sends: what was sent leaves when the handler waits, for whatever"
     co_await wait_on(client.executor(), 1s);
     client.send_packet("at the end");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until_heard(guest, "at the yield\n"));
   guest.say("a\n");
@@ -62,7 +62,7 @@ CONTRACT_TEST("H14: sends of other tasks leave in the order in which they were m
   std::optional<Client> peer;
   Script<> script;
   script.talk = lend_to(peer);
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   std::string expected;
@@ -84,7 +84,7 @@ CONTRACT_TEST("H14: a task talks to all peers while their handlers wait") {
   std::vector<Client> peers;
   Script<> script;
   script.hello = [&](Client& client) { peers.push_back(client); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto first = scene.guest();
   auto second = scene.guest();
   CHECK(scene.until([&] { return peers.size() == 2; }));
@@ -114,7 +114,7 @@ CONTRACT_TEST("H14: a close by another task comes behind the sends before it") {
   script.talk = lend_to(peer);
   ServerOptions options;
   options.limits.output_limit = 2 * many;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   std::size_t sent = 0;
@@ -135,7 +135,7 @@ CONTRACT_TEST("H14: sends of other threads: each thread's in order, and none los
   std::optional<Client> peer;
   Script<> script;
   script.talk = lend_to(peer);
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   constexpr int threads = 4;
@@ -178,7 +178,7 @@ CONTRACT_TEST("H14: threads that send while the peer leaves harm nobody") {
   std::optional<Client> peer;
   Script<> script;
   script.talk = lend_to(peer);
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   std::thread sender([to = *peer]() mutable {
@@ -201,11 +201,40 @@ CONTRACT_TEST("H14: threads that send while the peer leaves harm nobody") {
   CHECK(scene.records.complaints() == "");
 }
 
+CONTRACT_TEST(
+    "H14: what other threads have sent is bounded, also while the executor does not run") {
+  std::optional<Client> peer;
+  Script<> script;
+  script.talk = lend_to(peer);
+  ServerOptions options;
+  options.limits.output_limit = 1'000'000;
+  Scene<> scene(net, script, options);
+  auto guest = scene.guest();
+  CHECK(scene.until([&] { return peer.has_value(); }));
+  std::size_t sent = 0;
+  std::error_code refused;
+  std::thread sender([&, to = *peer]() mutable {
+    try {
+      while (sent < 10'000'000) {
+        to.send_packet(std::string(9'999, 'x'));
+        sent += 10'000;
+      }
+    } catch (const Error& error) {
+      refused = error.code();
+    }
+  });
+  sender.join();
+  CHECK(sent == 1'000'000);
+  CHECK(refused == errc::output_limit);
+  CHECK(scene.until_empty());
+  CHECK(scene.records.count("the output queue is full", LogLevel::warning) == 1);
+}
+
 CONTRACT_TEST("sends: any completion token, also of another thread") {
   std::optional<Client> peer;
   Script<> script;
   script.talk = lend_to(peer);
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return peer.has_value(); }));
   bool called = false;

@@ -47,7 +47,7 @@ struct Curious {
 }  // namespace
 
 TEST_CASE("shape 18: time limits") {
-  Scene<OverTcp, Hurried> scene;
+  Scene<Hurried, Lines, OverTcp> scene(Net::tcp);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   scene.settle();
@@ -60,7 +60,7 @@ TEST_CASE("shape 18: time limits") {
 }
 
 TEST_CASE("shape 20: metadata of a TCP peer") {
-  Scene<OverTcp, Curious> scene;
+  Scene<Curious, Lines, OverTcp> scene(Net::tcp);
   auto first = scene.guest();
   auto guest = scene.guest();
   guest.say("who?\n");
@@ -72,7 +72,7 @@ TEST_CASE("shape 20: metadata of a TCP peer") {
 }
 
 TEST_CASE("shape 20: metadata of a peer in memory") {
-  Scene<OverMemory, Curious> scene;
+  Scene<Curious, Lines, OverMemory> scene(Net::memory);
   auto guest = scene.guest();
   guest.say("who?\n");
   CHECK(scene.until_heard(guest, "socket\n"));
@@ -87,7 +87,7 @@ TEST_CASE("a callable is a handler, and lives as long as the server, with its ca
     const Line line = co_yield {};
     client.send_packet(greeting + line);
   };
-  Scene<OverTcp, std::remove_const_t<decltype(handler)>> scene(handler);
+  Scene<std::remove_const_t<decltype(handler)>, Lines, OverTcp> scene(Net::tcp, handler);
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until_heard(guest, "b\n"));

@@ -66,7 +66,7 @@ struct Broadcaster {
 CONTRACT_TEST("shape 21: service_init with a background task and resources") {
   Broadcaster broadcaster;
   const auto journal = broadcaster.journal;
-  Scene<Net, Broadcaster> scene(std::move(broadcaster));
+  Scene<Broadcaster> scene(net, std::move(broadcaster));
   auto guest = scene.guest();
   auto other = scene.guest();
   guest.say("count\n");
@@ -86,12 +86,12 @@ CONTRACT_TEST("shape 21: service_init with a background task and resources") {
 }
 
 CONTRACT_TEST("shape 21: a handler stops the listening, and goes on answering (S11)") {
-  Scene<Net, Broadcaster> scene;
+  Scene<Broadcaster> scene(net);
   auto guest = scene.guest();
   guest.say("stop listening\ncount\n");
   CHECK(scene.until_heard(guest, "listening at 0\n1\n"));
   CHECK_FALSE(scene.server.is_listening());
-  CHECK_THROWS_AS(scene.net.connect(), std::system_error);
+  CHECK_THROWS_AS(scene.door.connect(), std::system_error);
   guest.half_close();
   CHECK(scene.until_ended(guest));
   CHECK(scene.until([&] { return scene.serving->done; }));

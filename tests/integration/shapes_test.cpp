@@ -127,19 +127,19 @@ std::string conversation(Scene& scene, const std::string& text) {
 }  // namespace
 
 TEST_CASE("shape 12: the minimum") {
-  Scene<OverTcp, Minimum> scene;
+  Scene<Minimum, Lines, OverTcp> scene(Net::tcp);
   CHECK(conversation(scene, "a\nb\n") == "got a\ngot b\n");
 }
 
 TEST_CASE("shape 13: closes explicitly") {
-  Scene<OverTcp, OneRequest> scene;
+  Scene<OneRequest, Lines, OverTcp> scene(Net::tcp);
   CHECK(conversation(scene, "a\nb\n") == "got a\n");
 }
 
 TEST_CASE("shape 14: returns before the first yield to refuse") {
   Bouncer bouncer;
   bouncer.banned = {"eve"};
-  Scene<OverTcp, Bouncer> scene(bouncer);
+  Scene<Bouncer, Lines, OverTcp> scene(Net::tcp, bouncer);
   CHECK(conversation(scene, "ada\nbob\n") == "hello ada\nhello bob\n");
   auto guest = scene.guest();
   guest.say("eve\nlet me in\n");
@@ -149,7 +149,8 @@ TEST_CASE("shape 14: returns before the first yield to refuse") {
 }
 
 TEST_CASE("shape 15: the skeleton of error handling") {
-  Scene<OverTcp, Careful> scene({}, {}, Lines(LineSerializer(LineOptions{.limit = 20})));
+  Scene<Careful, Lines, OverTcp> scene(Net::tcp, {}, {},
+                                       Lines(LineSerializer(LineOptions{.limit = 20})));
   auto guest = scene.guest();
   guest.say("a\nmuch too long for this server\nb\n");
   CHECK(scene.until_heard(guest, "got b\n"));
@@ -162,17 +163,17 @@ TEST_CASE("shape 15: the skeleton of error handling") {
 }
 
 TEST_CASE("shape 16: several yields") {
-  Scene<OverTcp, Adder> scene;
+  Scene<Adder, Lines, OverTcp> scene(Net::tcp);
   CHECK(conversation(scene, "1\n2\n30\n4\n5\n") == "and?\n3\nand?\n34\nand?\n");
 }
 
 TEST_CASE("shape 17: its own loop inside one generator") {
-  Scene<OverTcp, Session> scene;
+  Scene<Session, Lines, OverTcp> scene(Net::tcp);
   CHECK(conversation(scene, "ada\nx\ny\nquit\nz\n") == "name?\nada: x\nada: y\nbye ada after 3\n");
 }
 
 TEST_CASE("shape 19: hooks, and per-client data keyed by id") {
-  Scene<OverTcp, Hooked> scene;
+  Scene<Hooked, Lines, OverTcp> scene(Net::tcp);
   auto ada = scene.guest();
   auto bob = scene.guest();
   ada.say("ada\n");

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 using namespace cowire;
 using namespace std::chrono_literals;
@@ -15,6 +16,8 @@ Task<void> note(std::string& journal, std::string word) {
   journal += word;
   co_return;
 }
+
+std::string journal_of_nobody;
 
 // Says good-bye if the peer is there, as EasyNetwork's FTP tutorial does.
 Task<void> say_good_bye(std::string& journal, Client& client) {
@@ -58,7 +61,7 @@ CONTRACT_TEST("D11: a shutdown is thrown at the yield, in both forms; on_disconn
     co_await wait_on(client.executor(), 1s);
     co_await say_good_bye(journal, client);
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return scene.server.connections() == 1; }));
   scene.server.request_shutdown();
@@ -106,7 +109,7 @@ CONTRACT_TEST("D11: a shutdown is thrown at what the handler awaits") {
   script.bye = [&](Client&) { return note(journal, "bye"); };
   ServerOptions options;
   options.limits.send_timeout = 0s;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.silent_guest();
   guest.say("go\n");
   CHECK(scene.until([&] { return journal == "working "; }));
@@ -134,7 +137,7 @@ CONTRACT_TEST("D11: a handler that goes on after the cancellation is ended at it
     }
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return scene.server.connections() == 1; }));
   scene.server.request_shutdown();
@@ -157,7 +160,7 @@ CONTRACT_TEST("D11: a handler that returns after the cancellation is not called 
     }
   };
   script.bye = [&](Client&) { return note(journal, "bye"); };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return scene.server.connections() == 1; }));
   scene.server.request_shutdown();
@@ -167,6 +170,31 @@ CONTRACT_TEST("D11: a handler that returns after the cancellation is not called 
   CHECK(journal == "cancelled bye");
 }
 
+CONTRACT_TEST("D11: a drain does not wait for a peer that was only sent something") {
+  std::vector<Client> peers;
+  Script<> script;
+  script.hello = [&](Client& client) { peers.push_back(client); };
+  script.bye = [&](Client& client) {
+    std::erase_if(peers, [&](const Client& peer) { return peer.id() == client.id(); });
+    for (Client& peer : peers) {
+      peer.send_packet("somebody left");
+    }
+    return note(journal_of_nobody, "");
+  };
+  Scene<> scene(net, script);
+  auto first = scene.guest();
+  auto second = scene.guest();
+  auto third = scene.guest();
+  CHECK(scene.until([&] { return scene.server.connections() == 3; }));
+  scene.server.request_shutdown(10s);
+  for (auto* guest : {&first, &second, &third}) {
+    CHECK(scene.until_ended(*guest));
+    guest->close();
+  }
+  CHECK(scene.until([&] { return scene.serving->done; }));  // No time has passed.
+  CHECK(scene.records.complaints() == "");
+}
+
 CONTRACT_TEST("D11: a busy peer may finish its request before the deadline of a shutdown") {
   Script<> script;
   script.talk = [&](Client& client) -> Requests {
@@ -174,7 +202,7 @@ CONTRACT_TEST("D11: a busy peer may finish its request before the deadline of a 
     co_await wait_on(client.executor(), 5s);
     client.send_packet(line);
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto idle = scene.guest();
   auto busy = scene.guest();
   busy.say("work\n");

@@ -35,7 +35,7 @@ CONTRACT_TEST("T1: a yield may give up; what came so far is kept for the next") 
       client.send_packet(answer);
     } while (answer == "timeout");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   scene.pass(9s);
   scene.settle();
@@ -59,7 +59,7 @@ CONTRACT_TEST("T1: the limit is for the whole packet: a trickle does not extend 
     const Received line = co_yield as_result(10s);
     client.send_packet(line ? *line : "timeout");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   for (int i = 0; i < 9; ++i) {
     guest.say("x");
@@ -79,7 +79,7 @@ CONTRACT_TEST("T1: an uncaught timeout costs the connection") {
     const Line line = co_yield 10s;
     client.send_packet(line);
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   scene.pass(10s);
   CHECK(scene.until_ended(guest));
@@ -106,7 +106,7 @@ CONTRACT_TEST("T2: a limit of 0 takes what has been received, or times out") {
     journal += " " + last;
     client.send_packet("done");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\nb\nc\n");
   CHECK(scene.until([&] { return journal.find("timeout") != std::string::npos; }));
@@ -137,7 +137,7 @@ CONTRACT_TEST("T3: a limit that is negative or no number is thrown where the wai
   };
   ServerOptions options;
   options.limits.idle_timeout = 0s;
-  Scene<Net> scene(script, options);
+  Scene<> scene(net, script, options);
   auto guest = scene.guest();
   CHECK(scene.until([&] { return journal == "invalid invalid invalid invalid "; }));
   scene.pass(24h * 365);
@@ -154,7 +154,7 @@ CONTRACT_TEST("T4: the clock runs while the handler waits at the yield only") {
     const Received line = co_yield as_result(10s);
     client.send_packet(line ? *line : "timeout");
   };
-  Scene<Net> scene(script);
+  Scene<> scene(net, script);
   auto guest = scene.guest();
   guest.say("a\n");
   scene.settle();

@@ -6,6 +6,7 @@
 #include "cowire/serializers/line.hpp"
 #include "cowire/testing/manual_clock.hpp"
 #include "cowire/transports/memory.hpp"
+#include "support/manual_time.hpp"
 #include "support/raw_end.hpp"
 #include "support/run.hpp"
 #include "support/thrown.hpp"
@@ -135,17 +136,7 @@ struct BasicMemoryClient {
     return error;
   }
 
-  /// Lets time pass, stopping at each timer.
-  void pass(std::chrono::nanoseconds time) {
-    const auto end = clock.now() + time;
-    settle();
-    while (clock.next() <= end) {
-      clock.advance(clock.next() - clock.now());
-      settle();
-    }
-    clock.advance(end - clock.now());
-    settle();
-  }
+  void pass(std::chrono::nanoseconds time) { pass_time(io, clock, time); }
 
   asio::io_context io;
   cowire::testing::ManualClock clock{io};

@@ -7,6 +7,7 @@
 #include "cowire/server.hpp"
 #include "cowire/testing/manual_clock.hpp"
 #include "cowire/transports/memory.hpp"
+#include "support/manual_time.hpp"
 #include "support/records.hpp"
 #include "support/run.hpp"
 
@@ -91,32 +92,8 @@ class Guest {
     std::optional<std::error_code> ended;
   };
 
-  static void read(const std::shared_ptr<State>& state) {
-    state->end.async_read_some(asio::buffer(state->buffer),
-                               [weak = std::weak_ptr(state)](std::error_code ec, std::size_t n) {
-                                 if (const auto self = weak.lock()) {
-                                   self->heard.append(self->buffer, n);
-                                   if (ec) {
-                                     self->ended = ec;
-                                   } else {
-                                     read(self);
-                                   }
-                                 }
-                               });
-  }
-  static void write(const std::shared_ptr<State>& state) {
-    state->writing = true;
-    state->end.async_write_some(asio::buffer(state->to_write),
-                                [weak = std::weak_ptr(state)](std::error_code ec, std::size_t n) {
-                                  if (const auto self = weak.lock()) {
-                                    self->writing = false;
-                                    self->to_write.erase(0, n);
-                                    if (!ec && !self->to_write.empty()) {
-                                      write(self);
-                                    }
-                                  }
-                                });
-  }
+  static void read(const std::shared_ptr<State>& state);
+  static void write(const std::shared_ptr<State>& state);
 
   std::shared_ptr<State> state_;
 };
@@ -125,11 +102,7 @@ class Guest {
 struct MemoryServer {
   using Server = cowire::Server<Lines, Script, cowire::testing::ManualClock>;
 
-  explicit MemoryServer(Script script = {}, cowire::ServerOptions options = {})
-      : server(std::in_place, io.get_executor(), Lines{}, std::move(script),
-               with_logger(std::move(options))) {
-    server->add_listener(door);
-  }
+  explicit MemoryServer(Script script = {}, cowire::ServerOptions options = {});
 
   Server* operator->() { return &*server; }
 
@@ -151,34 +124,15 @@ struct MemoryServer {
   }
   void settle() { ::settle(io); }
 
-  /// Lets time pass, stopping at each timer.
-  void pass(std::chrono::nanoseconds time) {
-    const auto end = clock.now() + time;
-    settle();
-    while (clock.next() <= end) {
-      clock.advance(clock.next() - clock.now());
-      settle();
-    }
-    clock.advance(end - clock.now());
-    settle();
-  }
+  void pass(std::chrono::nanoseconds time) { pass_time(io, clock, time); }
 
   asio::io_context io;
   cowire::testing::ManualClock clock{io};
   Records records;
   MemoryDoor door{io.get_executor()};
   std::optional<Server> server;
-
- private:
-  cowire::ServerOptions with_logger(cowire::ServerOptions options) const {
-    options.logger = records.logger();
-    return options;
-  }
 };
 
-/// Waits on the manual clock, inside a task. Cancellable.
-inline cowire::Task<void> wait_on(asio::any_io_executor executor, std::chrono::nanoseconds time) {
-  cowire::testing::ManualClock::Timer<asio::any_io_executor> timer(executor);
-  timer.expires_at(cowire::testing::ManualClock::now(executor) + time);
-  co_await timer.async_wait(asio::use_awaitable);
-}
+// Compiled once, in memory_server.cpp.
+extern template class cowire::detail::ServerState<Lines, Script, cowire::testing::ManualClock>;
+extern template class cowire::Server<Lines, Script, cowire::testing::ManualClock>;

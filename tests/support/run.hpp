@@ -53,8 +53,9 @@ inline std::shared_ptr<Outcome> spawn(asio::io_context& io, cowire::Task<void> t
 
 /// Runs all that can run without waiting.
 inline void settle(asio::io_context& io) {
-  io.restart();
-  io.poll();
+  do {
+    io.restart();
+  } while (io.poll() != 0);
 }
 
 /// Runs until the condition holds, for at most some real seconds: for tests with sockets.
@@ -64,12 +65,12 @@ bool run_until(asio::io_context& io, Condition condition,
                std::chrono::seconds limit = std::chrono::seconds(10)) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
-    const auto left = deadline - std::chrono::steady_clock::now();
-    if (left.count() <= 0) {
+    if (std::chrono::steady_clock::now() >= deadline) {
       return false;
     }
     io.restart();
-    if (io.run_one_for(left) == 0 && !condition()) {
+    // In slices: another thread may make the condition true.
+    if (io.run_one_for(std::chrono::milliseconds(10)) == 0 && io.stopped() && !condition()) {
       return false;  // Nothing left to run.
     }
   }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 using namespace cowire;
@@ -45,7 +46,6 @@ bool is_done(const Reception& reception) { return reception.done(); }
 ClientOptions with(const Limits& limits) {
   ClientOptions options;
   options.limits = limits;
-  options.logger = Logger::silent();
   return options;
 }
 
@@ -455,6 +455,16 @@ TEST_CASE("C9: send_eof ends the output after what is queued; receiving goes on"
 
 // Closing.
 
+TEST_CASE("C9: a packet of another thread that comes after send_eof is dropped, and harms nobody") {
+  MemoryClient test;
+  asio::post(test.io, [&] { test->send_eof(); });
+  std::thread([&] { test->send_packet("late"); }).join();
+  test.settle();
+  CHECK(test.server->heard().empty());
+  test.hear("answer\n");
+  CHECK(test.receive()->packets == Packets{"answer"});
+}
+
 TEST_CASE("close sends what is queued, then waits for the server's end") {
   MemoryClient test;
   test.send_much();
@@ -638,6 +648,26 @@ TEST_CASE("frame_timeout: a packet that is not finished in time ends the connect
   CHECK(waiting->code() == errc::peer_timeout);
   CHECK(contains(message(waiting->outcome), "did not finish a packet"));
   CHECK(contains(message(waiting->outcome), "memory-b"));
+}
+
+TEST_CASE("frame_timeout: the time stands still while nobody receives") {
+  MemoryClient test(with({.idle_timeout = 0s, .frame_timeout = 5s}));
+  const auto cancelled = test.receive();
+  test.hear("half ");
+  test.pass(4s);
+  cancelled->outcome->cancel.emit(asio::cancellation_type::terminal);
+  test.pass(1h);
+  const auto waiting = test.receive();
+  test.pass(999ms);
+  CHECK_FALSE(waiting->done());
+  SUBCASE("in time") {
+    test.hear("a packet\n");
+    CHECK(waiting->packets == Packets{"half a packet"});
+  }
+  SUBCASE("too late") {
+    test.pass(1ms);
+    CHECK(waiting->code() == errc::peer_timeout);
+  }
 }
 
 TEST_CASE("idle_timeout works for a client that asks for it") {

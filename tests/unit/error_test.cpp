@@ -71,6 +71,7 @@ TEST_CASE("the categories are one object each and have names") {
 TEST_CASE("some codes are equal to those of the standard library") {
   CHECK(std::error_code(errc::timeout) == std::errc::timed_out);
   CHECK(std::error_code(errc::peer_timeout) == std::errc::timed_out);
+  CHECK(std::error_code(errc::connect_timeout) == std::errc::timed_out);
   CHECK(std::error_code(errc::cancelled) == std::errc::operation_canceled);
   CHECK(std::error_code(errc::invalid_argument) == std::errc::invalid_argument);
   CHECK(std::error_code(errc::closed) != std::errc::timed_out);
@@ -78,7 +79,7 @@ TEST_CASE("some codes are equal to those of the standard library") {
 
 TEST_CASE("conditions: which codes are which") {
   const std::set<errc> disconnected{errc::end_of_stream, errc::truncated, errc::peer_timeout,
-                                    errc::closed};
+                                    errc::closed, errc::output_limit};
   const std::set<errc> bad_peer{errc::malformed, errc::too_large};
   const std::set<errc> usable{errc::malformed,       errc::too_large,         errc::timeout,
                               errc::not_sendable,    errc::serializer_failed, errc::busy,
@@ -93,8 +94,9 @@ TEST_CASE("conditions: which codes are which") {
 }
 
 TEST_CASE("conditions know the operating system's errors") {
-  for (const std::errc lost : {std::errc::connection_reset, std::errc::connection_aborted,
-                               std::errc::broken_pipe, std::errc::not_connected}) {
+  for (const std::errc lost :
+       {std::errc::connection_reset, std::errc::connection_aborted, std::errc::broken_pipe,
+        std::errc::not_connected, std::errc::timed_out, std::errc::host_unreachable}) {
     CHECK(std::make_error_code(lost) == condition::disconnected);
     const std::error_code system(static_cast<int>(lost), std::system_category());
     CHECK(system == condition::disconnected);

@@ -487,6 +487,28 @@ TEST_CASE("a cancellation between two operations does not reach the one that is 
   CHECK(rig.journal == Journal{"next"});
 }
 
+TEST_CASE("an operation that throws when it is started has never begun") {
+  Rig rig;
+  rig->run([](Rig& of) -> Talk {
+    const Mark mark(of.journal, "frame");
+    auto impossible = [](auto&& token) {
+      return asio::async_initiate<decltype(token), void(std::error_code)>(
+          [](auto) { throw std::runtime_error("impossible"); }, token);
+    };
+    try {
+      co_await impossible;
+    } catch (const std::runtime_error& error) {
+      of.journal.push_back(error.what());
+    }
+    const std::string line = co_yield {};
+    of.journal.push_back(line);
+  }(rig));
+  CHECK(rig.journal == Journal{"impossible"});
+  CHECK_FALSE(rig->has_operation());
+  rig->destroy();
+  CHECK(rig.journal == Journal{"impossible", "~frame"});
+}
+
 TEST_CASE("an operation that is aborted without a cancellation throws its own code") {
   Rig rig;
   std::optional<asio::steady_timer> timer(std::in_place, rig.io, 1h);

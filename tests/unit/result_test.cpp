@@ -23,6 +23,13 @@ TEST_CASE("a Result with a value") {
   CHECK(std::as_const(result)->size() == 7);
 }
 
+TEST_CASE("a const Result shows its value, or throws") {
+  const Result<std::string> good(std::string("text"));
+  CHECK(&good.value() == &*good);
+  const Result<std::string> bad = Error(errc::malformed);
+  CHECK_THROWS_AS(bad.value(), Error);
+}
+
 TEST_CASE("a Result with an Error") {
   Result<std::string> result = Error(errc::malformed);
   CHECK_FALSE(result.has_value());

@@ -66,6 +66,21 @@ Script talking(Generator<Line> (*talk)(Client&)) {
   return script;
 }
 
+/// Lines, but the first connection's state cannot be made.
+struct Picky : LineSerializer<> {
+  struct decoder_state : LineSerializer<>::decoder_state {
+    decoder_state() {
+      if (std::exchange(fails, false)) {
+        throw std::runtime_error("no state today");
+      }
+    }
+  };
+  Decoded<std::string> decode(Bytes bytes, decoder_state& state) const {
+    return LineSerializer<>::decode(bytes, state);
+  }
+  static inline bool fails = true;
+};
+
 }  // namespace
 
 // Starting.
@@ -956,6 +971,28 @@ TEST_CASE("a background task that ignores its cancellation is left behind, with 
   world.pass(1h);
 }
 
+TEST_CASE("an at_exit function may add another, which is called next") {
+  Journal journal;
+  Script script;
+  script.init = [&](Service& service) -> Task<void> {
+    service.at_exit([&] { journal.push_back("first"); });
+    service.at_exit([&] {
+      journal.push_back("last");
+      for (int i = 0; i < 10; ++i) {
+        service.at_exit([&journal] { journal.push_back("added"); });
+      }
+    });
+    co_return;
+  };
+  MemoryServer world(script);
+  world.serve();
+  world->request_shutdown();
+  world.settle();
+  REQUIRE(journal.size() == 12);
+  CHECK(journal.front() == "last");
+  CHECK(journal.back() == "first");
+}
+
 TEST_CASE("an at_exit function that throws is logged, and the others are called") {
   Journal journal;
   Script script;
@@ -1054,6 +1091,27 @@ TEST_CASE("A3: any other error of accept ends the server, and serve_forever thro
   REQUIRE(serving->done);
   CHECK(serving->code() == asio::error::bad_descriptor);
   CHECK(world.records.count("accept at memory failed", LogLevel::error) == 1);
+}
+
+TEST_CASE("a protocol that fails to make a connection's state loses that connection only") {
+  using P = StreamProtocol<Picky>;
+  asio::io_context io;
+  MemoryDoor door(io.get_executor());
+  const Records records;
+  ServerOptions options;
+  options.logger = records.logger();
+  Server<P, Generator<Line> (*)(Client&), testing::ManualClock> server(io.get_executor(), P(),
+                                                                       &echo, options);
+  server.add_listener(door);
+  const auto serving = spawn(io, server.serve_forever());
+  settle(io);
+  const Guest lost(door.connect());
+  Guest served(door.connect());
+  served.say("hello\n");
+  settle(io);
+  CHECK(lost.has_ended());
+  CHECK(served.heard() == "hello\n");
+  CHECK(records.count("no state today", LogLevel::error) == 1);
 }
 
 TEST_CASE("A5: a peer that is gone before its turn leaves no complaint") {

@@ -86,6 +86,21 @@ TEST_CASE("cancel ends all tasks, and is no failure") {
   CHECK(rig.group->size() == 0);
 }
 
+TEST_CASE("a task that is spawned after the cancellation is cancelled too") {
+  asio::io_context io;
+  TaskGroup group(io.get_executor());
+  group.cancel();
+  bool began = false;
+  group.spawn([&]() -> Task<void> {
+    began = true;
+    asio::steady_timer timer(io, 1h);
+    co_await timer.async_wait(asio::use_awaitable);
+  });
+  CHECK(group.size() == 1);
+  settle(io);
+  CHECK(group.size() == 0);
+}
+
 TEST_CASE("a task that throws cancels the others; wait throws the first exception, once") {
   Rig rig;
   rig.group->spawn(rig.work("one", 1h));

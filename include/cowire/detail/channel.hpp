@@ -126,7 +126,6 @@ class Channel : public std::enable_shared_from_this<Channel> {
       waiter = next;
     }
   }
-  bool has_waiters() const noexcept { return waiters_ != nullptr; }
 
  private:
   OutputWaiter* waiters_ = nullptr;

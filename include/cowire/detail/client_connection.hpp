@@ -142,7 +142,7 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   }
 
   void finish_wait(std::error_code ec) {
-    this->stop_receive();
+    ec == asio::error::operation_aborted ? this->pause_receive() : this->stop_receive();
     if (receiver_) {
       std::exchange(receiver_, {}).complete(ec);
     }

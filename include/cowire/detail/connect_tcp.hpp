@@ -88,7 +88,8 @@ inline Task<void> try_to_connect(std::shared_ptr<ConnectAttempt> attempt) {
 }
 
 // Connects to the first address of a host that answers.
-// Throws Error connect_failed with each address's reason, timeout, or cancelled after abandon().
+// Throws Error connect_failed with each address's reason, connect_timeout, or cancelled after
+// abandon().
 template <class C>
 Task<TcpTransport> connect_tcp(std::shared_ptr<ConnectAttempt> attempt,
                                std::chrono::nanoseconds time_limit) {
@@ -140,7 +141,7 @@ Task<TcpTransport> connect_tcp(std::shared_ptr<ConnectAttempt> attempt,
   if (!attempt->failures.empty()) {
     context.detail += ": " + attempt->failures;
   }
-  throw Error(attempt->too_late ? errc::timeout : errc::connect_failed, std::move(context));
+  throw Error(attempt->too_late ? errc::connect_timeout : errc::connect_failed, std::move(context));
 }
 
 }  // namespace cowire::detail

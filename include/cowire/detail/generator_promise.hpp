@@ -28,7 +28,8 @@ namespace cowire::detail {
 // What runs a generator: the session of one peer. The generator asks it to be resumed.
 //
 // Each await draws a ticket; a completion that comes with an old ticket is for a generator that
-// is gone, and is ignored. So a suspended generator may be destroyed at any time.
+// is gone, and is ignored. So a generator that waits for the library's own operations may be
+// destroyed at any time. What it awaits of others may use its frame: has_operation().
 class GeneratorHost {
  public:
   virtual asio::any_io_executor host_executor() const = 0;
@@ -128,11 +129,17 @@ class OperationAwaiter<Initiation, void(Args...), InitArgs...> {
   bool await_suspend(std::coroutine_handle<>) {
     initiating_ = true;
     host_->begin_operation();
-    std::apply(
-        [this](InitArgs&... args) {
-          std::move(initiation_)(Handler(this, host_->begin_await()), std::move(args)...);
-        },
-        args_);
+    try {
+      std::apply(
+          [this](InitArgs&... args) {
+            std::move(initiation_)(Handler(this, host_->begin_await()), std::move(args)...);
+          },
+          args_);
+    } catch (...) {  // It never began.
+      host_->end_operation();
+      host_->end_await();
+      throw;
+    }
     initiating_ = false;
     return !results_.has_value();
   }

@@ -4,6 +4,7 @@
 #include "cowire/detail/accept_errors.hpp"
 #include "cowire/detail/event.hpp"
 #include "cowire/detail/session.hpp"
+#include "cowire/detail/wait_until.hpp"
 #include "cowire/server_options.hpp"
 #include "cowire/transports/tcp.hpp"
 
@@ -118,10 +119,17 @@ class ServerState final : public SessionOwner<P, H>,
       return;
     }
     transport.apply(options_.socket);
-    const std::uint64_t id = ++last_id_;
-    auto session =
-        std::make_shared<Session<P, H, T, C>>(std::move(transport), this->shared_from_this(), id);
-    sessions_.emplace(session.get(), session);
+    std::shared_ptr<Session<P, H, T, C>> session;
+    try {
+      session = std::make_shared<Session<P, H, T, C>>(std::move(transport),
+                                                      this->shared_from_this(), ++last_id_);
+      sessions_.emplace(session.get(), session);
+    } catch (const std::bad_alloc&) {
+      throw;         // To wait until there is more.
+    } catch (...) {  // From a part of the protocol that is the user's.
+      log(LogLevel::error, "a connection could not be served", std::current_exception());
+      return;
+    }
     session->start();
   }
 
@@ -147,10 +155,13 @@ class ServerState final : public SessionOwner<P, H>,
   Task<void> stop_accepting();
   Task<void> end_sessions();
   Task<void> end_service();
+  time_point end_of_grace() const;
 
   // Waits until the condition holds or the time has come, whichever is first.
   template <class Condition>
-  Task<void> wait_until(std::optional<time_point> until, Condition condition);
+  Task<void> wait_until(std::optional<time_point> until, Condition condition) {
+    return detail::wait_until<C>(executor_, changed_, until, std::move(condition));
+  }
   void for_each_session(void (SessionBase::*action)());
   bool was_cancelled(const std::exception_ptr& error) const;
   void log(LogLevel level, std::string_view message, std::exception_ptr error = nullptr) const;

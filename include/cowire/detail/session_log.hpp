@@ -42,7 +42,7 @@ class SessionLog {
     const std::error_code code = code_of(error);
     if (code == errc::closed) {
       write(LogLevel::warning, "There have been attempts to do operation on closed client", error);
-    } else if (code == condition::disconnected || was_cancelled) {
+    } else if (was_cancelled || (code == condition::disconnected && code != errc::output_limit)) {
       write(was_cancelled ? LogLevel::debug : level_of_end(code), "the handler was ended by",
             error);
     } else {
@@ -75,7 +75,8 @@ class SessionLog {
  private:
   // Peers come and go; one that had to be given up is worth a look.
   static LogLevel level_of_end(std::error_code code) noexcept {
-    const bool has_left = code == condition::disconnected && code != errc::peer_timeout;
+    const bool has_left =
+        code == condition::disconnected && code != errc::peer_timeout && code != errc::output_limit;
     return has_left ? LogLevel::debug : LogLevel::warning;
   }
 

@@ -34,8 +34,20 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
   BlockPool pool;  // That of the connection belongs to its executor.
   OutputBuffer bytes(pool);
   context_->protocol.serialize(packet, bytes);
+  const std::size_t size = bytes.size();
+  const std::size_t posted = posted_bytes_.fetch_add(size) + size;
+  if (posted > limits().output_limit) {  // The executor does not keep up.
+    posted_bytes_ -= size;
+    post([posted](Connection& self) {
+      if (!self.closed_ && !self.failure_) {
+        self.fail(self.output_overflow(posted));
+      }
+    });
+    throw output_overflow(posted);
+  }
   post([text = std::string(text_of(bytes.readable()))](Connection& self) {
-    if (self.closing_ || self.failure_) {
+    self.posted_bytes_ -= text.size();
+    if (self.closing_ || self.ending_ || self.failure_) {
       return;
     }
     self.output_.gathering().append(text);
@@ -44,6 +56,14 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
     } catch (const Error&) {  // The queue is full: the owner is told by the end of its input.
     }
   });
+}
+
+template <Protocol P, Transport T, class C>
+Error Connection<P, T, C>::output_overflow(std::size_t size) const {
+  ErrorContext context;
+  context.size = size;
+  context.limit = limits().output_limit;
+  return Error(errc::output_limit, std::move(context));
 }
 
 template <Protocol P, Transport T, class C>
@@ -64,10 +84,7 @@ void Connection<P, T, C>::queued_more(std::size_t n) {
   if (output_.size() >= limits().output_high) {
     flush();  // Do not gather more than needed, also when the sender never waits.
     if (output_.size() > limits().output_limit) {
-      ErrorContext context;
-      context.size = output_.size();
-      context.limit = limits().output_limit;
-      fail(Error(errc::output_limit, std::move(context)));
+      fail(output_overflow(output_.size()));
       throw end_error();
     }
   } else if (!is_running_here() && !flush_scheduled_ && !output_.is_writing()) {
@@ -75,6 +92,7 @@ void Connection<P, T, C>::queued_more(std::size_t n) {
     post([](Connection& self) {
       self.flush_scheduled_ = false;
       self.flush();
+      self.tell_if_flushed();
     });
   }
 }
@@ -99,6 +117,14 @@ void Connection<P, T, C>::flush() {
   }
   output_.begin_write();
   start_write();
+}
+
+// Not inside flush(), which may be called by the owner's own code.
+template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::tell_if_flushed() {
+  if (output_.empty() && !closing_) {
+    on_flushed();
+  }
 }
 
 template <Protocol P, Transport T, class C>
@@ -146,9 +172,7 @@ void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
     stalled_ = false;
     notify();
   }
-  if (output_.empty()) {
-    on_flushed();
-  }
+  tell_if_flushed();
 }
 
 template <Protocol P, Transport T, class C>
@@ -183,6 +207,7 @@ void Connection<P, T, C>::on_wait() {
     post([](Connection& self) {
       self.begin_turn();
       self.wake_waiters();
+      self.tell_if_flushed();
     });
   }
 }
@@ -298,7 +323,9 @@ void Connection<P, T, C>::continue_close() {
     return;
   }
   continue_end();
-  if (failure_ || input_end_ || limits().close_timeout.count() == 0) {
+  // One that was only too slow may still read what was sent last: it is not cut off.
+  const bool peer_ended = input_end_ && input_end_ != errc::peer_timeout;
+  if (failure_ || peer_ended || limits().close_timeout.count() == 0) {
     finish_close();
     return;
   }

@@ -221,6 +221,9 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
       failed = error.code();
     } catch (const std::bad_alloc&) {
       failed = make_error_code(std::errc::not_enough_memory);
+    } catch (...) {
+      self->background_failed(std::current_exception());
+      break;
     }
     AcceptError kind = classify_accept_error(failed);
     if (kind == AcceptError::ignorable && ++ignored >= most_ignored) {
@@ -333,6 +336,13 @@ Task<void> ServerState<P, H, C>::stop_accepting() {
   }
 }
 
+// What was cancelled has so long to end.
+template <Protocol P, class H, class C>
+auto ServerState<P, H, C>::end_of_grace() const -> time_point {
+  return C::now(executor_) + std::max<std::chrono::nanoseconds>(this->context->limits.close_timeout,
+                                                                std::chrono::milliseconds(1));
+}
+
 // Idle peers are ended at once, busy ones when they are idle, all at the deadline, and those whose
 // handlers do not end then are cut off.
 template <Protocol P, class H, class C>
@@ -344,9 +354,7 @@ Task<void> ServerState<P, H, C>::end_sessions() {
     co_await wait_until(until, [&] { return none() || *stop_at_ < until; });
   }
   for_each_session(&SessionBase::cancel);
-  const auto grace = std::max<std::chrono::nanoseconds>(this->context->limits.close_timeout,
-                                                        std::chrono::milliseconds(1));
-  co_await wait_until(C::now(executor_) + grace, none);
+  co_await wait_until(end_of_grace(), none);
   if (!none()) {
     log(LogLevel::warning, std::to_string(sessions_.size()) +
                                " connections did not end after they were cancelled: cut off");
@@ -357,40 +365,22 @@ Task<void> ServerState<P, H, C>::end_sessions() {
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::end_service() {
   service_->tasks().cancel();
-  const auto grace = std::max<std::chrono::nanoseconds>(this->context->limits.close_timeout,
-                                                        std::chrono::milliseconds(1));
   TaskGroup& tasks = service_->tasks();
   tasks.on_idle([changed = changed_]() mutable { changed.notify(); });
-  co_await wait_until(C::now(executor_) + grace, [&tasks] { return tasks.size() == 0; });
+  co_await wait_until(end_of_grace(), [&tasks] { return tasks.size() == 0; });
   if (tasks.size() != 0) {
     log(LogLevel::error, "a background task does not end although it was cancelled: left behind");
   }
-  for (auto exit = service_->exits().rbegin(); exit != service_->exits().rend(); ++exit) {
+  while (!service_->exits().empty()) {  // One of them may add another.
+    const auto exit = std::move(service_->exits().back());
+    service_->exits().pop_back();
     try {
-      (*exit)();
+      exit();
     } catch (...) {
       log(LogLevel::error, "an at_exit function failed", std::current_exception());
     }
   }
   service_.reset();
-}
-
-template <Protocol P, class H, class C>
-template <class Condition>
-Task<void> ServerState<P, H, C>::wait_until(std::optional<time_point> until, Condition condition) {
-  std::optional<Timer> timer;
-  while (!condition() && (!until || C::now(executor_) < *until)) {
-    if (until && !timer) {
-      timer.emplace(executor_);
-      timer->expires_at(*until);
-      timer->async_wait([changed = changed_](std::error_code ec) mutable {
-        if (!ec) {
-          changed.notify();
-        }
-      });
-    }
-    co_await changed_.wait();
-  }
 }
 
 }  // namespace cowire::detail

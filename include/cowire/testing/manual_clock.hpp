@@ -20,7 +20,7 @@
 
 namespace cowire::testing {
 
-/// A clock that stands still until a test moves it: the second argument of `Server`'s Clock.
+/// A clock that stands still until a test moves it: the third template argument of `Server`.
 ///
 ///     asio::io_context io;
 ///     ManualClock clock{io};

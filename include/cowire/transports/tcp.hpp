@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/detail/socket_transport.hpp"
 #include "cowire/task.hpp"
 #include "cowire/transport.hpp"
 
 #include <asio/any_io_executor.hpp>
 #include <asio/basic_socket_acceptor.hpp>
-#include <asio/basic_stream_socket.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
 #include <asio/socket_base.hpp>
@@ -31,48 +31,18 @@ inline Endpoint to_endpoint(const asio::ip::tcp::endpoint& endpoint) {
 /// With the executor type of an io_context, `BasicTcpTransport<asio::io_context::executor_type>`,
 /// Asio's type-erased executor stays out of the path of the packets.
 template <class Executor = asio::any_io_executor>
-class BasicTcpTransport {
+class BasicTcpTransport : public detail::SocketTransport<asio::ip::tcp, Executor> {
+  using Base = detail::SocketTransport<asio::ip::tcp, Executor>;
+  using Base::socket_;
+
  public:
-  using executor_type = Executor;
-  using socket_type = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+  using typename Base::socket_type;
 
   /// Takes over a connected socket; `remote` is kept, because the system forgets it when the
   /// connection breaks.
   BasicTcpTransport(socket_type socket, const asio::ip::tcp::endpoint& remote)
-      : socket_(std::move(socket)), remote_(remote) {
-    std::error_code ignored;  // Without it the first direct write would block; Asio sets it anyway.
-    socket_.non_blocking(true, ignored);
-  }
+      : Base(std::move(socket)), remote_(remote) {}
 
-  executor_type get_executor() { return socket_.get_executor(); }
-
-  template <class Token>
-  auto async_read_some(asio::mutable_buffer buffer, Token&& token) {
-    return socket_.async_read_some(buffer, std::forward<Token>(token));
-  }
-  template <class Token>
-  auto async_write_some(asio::const_buffer buffer, Token&& token) {
-    return socket_.async_write_some(buffer, std::forward<Token>(token));
-  }
-  std::size_t try_write_some(asio::const_buffer buffer, std::error_code& ec) {
-    return socket_.write_some(buffer, ec);
-  }
-  template <class Token>
-  auto async_wait_read(Token&& token) {
-    return socket_.async_wait(asio::socket_base::wait_read, std::forward<Token>(token));
-  }
-  void cancel() {
-    std::error_code ignored;
-    socket_.cancel(ignored);
-  }
-
-  void shutdown_send(std::error_code& ec) {
-    socket_.shutdown(asio::socket_base::shutdown_send, ec);
-  }
-  void close() {
-    std::error_code ignored;
-    socket_.close(ignored);
-  }
   void abort() {
     std::error_code ignored;
     socket_.set_option(asio::socket_base::linger(true, 0), ignored);  // RST instead of FIN.
@@ -86,7 +56,6 @@ class BasicTcpTransport {
     return ec ? Endpoint{} : to_endpoint(local);
   }
   Endpoint remote_endpoint() const { return to_endpoint(remote_); }
-  int native_handle() { return static_cast<int>(socket_.native_handle()); }
 
   void apply(const SocketOptions& options) {
     std::error_code ignored;
@@ -99,7 +68,6 @@ class BasicTcpTransport {
   }
 
  private:
-  socket_type socket_;
   asio::ip::tcp::endpoint remote_;
 };
 
