@@ -6,6 +6,7 @@ set(COWIRE_HEADERS
   include/cowire/client_options.hpp
   include/cowire/clock.hpp
   include/cowire/connection.hpp
+  include/cowire/connector.hpp
   include/cowire/converter.hpp
   include/cowire/cowire.hpp
   include/cowire/error.hpp
@@ -32,7 +33,6 @@ set(COWIRE_HEADERS
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
-  include/cowire/detail/connect_tcp.hpp
   include/cowire/detail/event.hpp
   include/cowire/detail/exception_code.hpp
   include/cowire/detail/frame_pool.hpp
@@ -48,6 +48,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp
   include/cowire/detail/session_owner.hpp
+  include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
   include/cowire/detail/to_executor.hpp
   include/cowire/detail/wait_until.hpp
@@ -68,4 +69,6 @@ set(COWIRE_HEADERS
   include/cowire/testing/splits.hpp
   include/cowire/transports/memory.hpp
   include/cowire/transports/tcp.hpp
+  include/cowire/transports/tcp_connector.hpp
+  include/cowire/transports/unix.hpp
 )

@@ -3,12 +3,13 @@
 
 #include "cowire/client_options.hpp"
 #include "cowire/clock.hpp"
+#include "cowire/connector.hpp"
 #include "cowire/detail/client_connection.hpp"
 #include "cowire/detail/completion.hpp"
-#include "cowire/detail/connect_tcp.hpp"
 #include "cowire/detail/to_executor.hpp"
 #include "cowire/protocol.hpp"
 #include "cowire/task.hpp"
+#include "cowire/transports/tcp_connector.hpp"
 
 #include <asio/any_io_executor.hpp>
 
@@ -71,7 +72,7 @@ class Client {
   }
   ~Client() { close(); }
 
-  /// Connects through TCP, to the first address of the host that answers.
+  /// Connects through TCP, to the address of the host that answers first: see TcpConnector.
   /// @throws Error connect_failed, with each address's reason; connect_timeout; already_connected.
   /// @cancellation Total: the client is not connected then.
   template <class Token = AsTask>
@@ -84,9 +85,23 @@ class Client {
   template <class Rep, class Period, class Token = AsTask>
   auto connect(std::string host, std::uint16_t port, std::chrono::duration<Rep, Period> timeout,
                Token&& token = {}) {
-    return detail::complete_task(
-        state_->executor, do_connect(state_, std::move(host), port, detail::bounded(timeout)),
-        std::forward<Token>(token));
+    return connect(TcpConnector(std::move(host), port, state_->options.local,
+                                state_->options.happy_eyeballs_delay),
+                   timeout, std::forward<Token>(token));
+  }
+
+  /// Connects by other means: `client.connect(UnixConnector("/run/my.sock"))`.
+  template <Connector K, class Token = AsTask>
+  auto connect(K connector, Token&& token = {}) {
+    return connect(std::move(connector), state_->options.connect_timeout,
+                   std::forward<Token>(token));
+  }
+  /// The same with a time limit of its own; 0: none.
+  template <Connector K, class Rep, class Period, class Token = AsTask>
+  auto connect(K connector, std::chrono::duration<Rep, Period> timeout, Token&& token = {}) {
+    return detail::complete_task(state_->executor,
+                                 do_connect(state_, std::move(connector), detail::bounded(timeout)),
+                                 std::forward<Token>(token));
   }
 
   /// Queues a packet. It is written when the client waits for an answer, or in the next turn of the
@@ -200,7 +215,7 @@ class Client {
     ClientOptions options;
     std::shared_ptr<ConnectionContext<P>> context;
     Connected connection;
-    std::shared_ptr<detail::ConnectAttempt> attempt;  // while connect() is under way
+    std::shared_ptr<ConnectAttempt> attempt;  // while connect() is under way
   };
 
   static const Connected& require(const Connected& connection) {
@@ -217,16 +232,17 @@ class Client {
   }
   detail::SendChannel<sent_packet>& channel() const { return connected()->channel(); }
 
-  static Task<void> do_connect(std::shared_ptr<State> state, std::string host, std::uint16_t port,
+  template <Connector K>
+  static Task<void> do_connect(std::shared_ptr<State> state, K connector,
                                std::chrono::nanoseconds timeout) {
     if (state->is_connected() || state->attempt != nullptr) {
       throw Error(errc::already_connected);
     }
-    state->attempt =
-        std::make_shared<detail::ConnectAttempt>(state->executor, std::move(host), port);
+    state->attempt = std::make_shared<ConnectAttempt>(state->executor);
     std::exception_ptr failed;
     try {
-      state->adopt(co_await detail::connect_tcp<C>(state->attempt, timeout));
+      state->adopt(co_await ConnectAttempt::run<C>(state->attempt, std::move(connector),
+                                                   state->executor, timeout));
     } catch (...) {
       failed = std::current_exception();
     }

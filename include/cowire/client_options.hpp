@@ -21,6 +21,14 @@ struct ClientOptions {
   /// The longest that connect() may take, name resolution included. Default 10 s; 0: no limit.
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
 
+  /// Where to connect from through TCP: an address of this machine, as numbers, and a port; either
+  /// may be left out. Default: the system chooses.
+  Endpoint local = {};
+
+  /// If a host has several addresses: how long to wait for an answer of one before the next is
+  /// tried too. Default 250 ms (RFC 8305).
+  std::chrono::milliseconds happy_eyeballs_delay = std::chrono::milliseconds(250);
+
   /// Options of the socket. Default: TCP_NODELAY and SO_KEEPALIVE on.
   SocketOptions socket = {};
 };

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Everything that needs nothing but Asio and the standard library.
+// Everything that needs nothing but Asio and the standard library, on any platform. (Unix sockets:
+// cowire/transports/unix.hpp.)
 
 #include "cowire/client.hpp"
 #include "cowire/connection.hpp"
+#include "cowire/connector.hpp"
 #include "cowire/converter.hpp"
 #include "cowire/error.hpp"
 #include "cowire/generator.hpp"
@@ -29,3 +31,4 @@
 #include "cowire/transport.hpp"
 #include "cowire/transports/memory.hpp"
 #include "cowire/transports/tcp.hpp"
+#include "cowire/transports/tcp_connector.hpp"

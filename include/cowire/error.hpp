@@ -287,8 +287,9 @@ class Error : public std::system_error {
  private:
   struct Data {
     Data(std::error_code code, ErrorContext given) : context(std::move(given)) {
-      const detail::ErrcText* text =
-          code.category() == cowire::error_category() ? detail::find_errc_text(code.value()) : nullptr;
+      const detail::ErrcText* text = code.category() == cowire::error_category()
+                                         ? detail::find_errc_text(code.value())
+                                         : nullptr;
       if (!context.detail.empty()) {
         what = context.detail;
         if (text == nullptr) {

@@ -63,8 +63,8 @@ class Server {
   /// @throws Error listen_failed; then nothing listens.
   template <class ExecutorOrContext>
   Server(ExecutorOrContext&& executor, const std::string& host, std::uint16_t port, P protocol,
-         H handler, ServerOptions options = {})
-      : Server(detail::to_executor(executor), std::move(protocol), std::move(handler),
+         H with_handler, ServerOptions options = {})
+      : Server(detail::to_executor(executor), std::move(protocol), std::move(with_handler),
                std::move(options)) {
     for (auto& listener :
          listen_tcp(detail::to_executor(executor), host, port, state_->tcp_options())) {
@@ -73,8 +73,9 @@ class Server {
   }
 
   /// A server that listens nowhere yet: see add_listener().
-  Server(const asio::any_io_executor& executor, P protocol, H handler, ServerOptions options = {})
-      : state_(std::make_shared<State>(executor, std::move(protocol), std::move(handler),
+  Server(const asio::any_io_executor& executor, P protocol, H with_handler,
+         ServerOptions options = {})
+      : state_(std::make_shared<State>(executor, std::move(protocol), std::move(with_handler),
                                        std::move(options))) {}
 
   Server(Server&& other) noexcept = default;

@@ -118,7 +118,8 @@ concept WaitsForRead = requires(T& t) {
 ///     l.accept()             Task<transport>  the next connection; throws std::system_error
 ///     l.is_open()            bool
 ///     l.cancel()                              ends a waiting accept (operation_aborted)
-///     l.close()                               cancels, and the address is free again
+///     l.close()                               cancels, and the address is free again; may return
+///                                             a std::error_code, which is logged
 ///     l.local_endpoint()     Endpoint         with the port that the system chose; closed too
 template <class L>
 concept Listener = Transport<typename L::transport_type> && std::move_constructible<L> &&

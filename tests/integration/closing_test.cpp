@@ -91,7 +91,7 @@ CONTRACT_TEST("H8: abort() in the handler drops the connection at once") {
   auto guest = scene.guest();
   guest.say("a\nb\n");
   CHECK(scene.until_ended(guest));
-  CHECK_FALSE(guest.ended_cleanly());
+  CHECK(guest.ended_cleanly() != has_reset(net));
   CHECK(scene.until_empty());
   CHECK(journal == "bye");
   CHECK(scene.records.complaints() == "");
@@ -163,7 +163,7 @@ CONTRACT_TEST("H9: another task's close() ends the generator at its yield") {
     std::thread([&] { peer->abort(); }).join();
   }
   CHECK(scene.until_ended(guest));
-  CHECK(guest.ended_cleanly() == clean);
+  CHECK(guest.ended_cleanly() == (clean || !has_reset(net)));
   CHECK(guest.heard() == (clean ? "good night\n" : ""));
   guest.close();
   CHECK(scene.until_empty());

@@ -9,6 +9,7 @@
 #include "cowire/testing/manual_clock.hpp"
 #include "cowire/transports/memory.hpp"
 #include "cowire/transports/tcp.hpp"
+#include "cowire/transports/unix.hpp"
 #include "support/manual_time.hpp"
 #include "support/records.hpp"
 #include "support/run.hpp"
@@ -16,9 +17,12 @@
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
-#include <asio/ip/address_v4.hpp>
+#include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/local/stream_protocol.hpp>
 #include <doctest/doctest.h>
+
+#include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
@@ -39,13 +43,19 @@ using Received = cowire::Result<Line>;
 using cowire::testing::ManualClock;
 
 /// The transports of the suite.
-enum class Net { memory, tcp };
+enum class Net { memory, tcp, tcp6, unix_path, unix_abstract };
 
 /// All of them, with the names that doctest prints.
 inline constexpr std::pair<Net, const char*> nets[] = {
     {Net::memory, "over memory"},
     {Net::tcp, "over TCP"},
+    {Net::tcp6, "over TCP, version 6"},
+    {Net::unix_path, "over a Unix socket"},
+    {Net::unix_abstract, "over an abstract Unix socket"},
 };
+
+/// Whether a peer can see that it was dropped, in place of a clean end.
+constexpr bool has_reset(Net net) { return net != Net::unix_path && net != Net::unix_abstract; }
 
 /// A test of the contract: it runs over each transport, `net`, as a subcase.
 #define CONTRACT_TEST(name) CONTRACT_TEST_AS(name, DOCTEST_ANONYMOUS(contract_test_))
@@ -115,17 +125,18 @@ class OverMemory {
 
 class OverTcp {
  public:
-  explicit OverTcp(asio::io_context& io, Net = Net::tcp) : io_(&io) {}
+  explicit OverTcp(asio::io_context& io, Net net = Net::tcp)
+      : io_(&io), host_(net == Net::tcp6 ? "::1" : "127.0.0.1") {}
 
   template <class Server>
   void listen(Server& server) {
-    for (auto& listener : cowire::listen_tcp(io_->get_executor(), "127.0.0.1", 0)) {
+    for (auto& listener : cowire::listen_tcp(io_->get_executor(), host_, 0)) {
       port_ = listener.local_endpoint().port;
       server.add_listener(std::move(listener));
     }
   }
   std::unique_ptr<Wire> connect() {
-    const asio::ip::tcp::endpoint to(asio::ip::address_v4::loopback(), port_);
+    const asio::ip::tcp::endpoint to(asio::ip::make_address(host_), port_);
     asio::ip::tcp::socket socket(*io_);
     socket.connect(to);
     socket.set_option(asio::ip::tcp::no_delay(true));  // Else bytes wait for acknowledgements.
@@ -134,27 +145,73 @@ class OverTcp {
 
  private:
   asio::io_context* io_;
+  std::string host_;
   std::uint16_t port_ = 0;
+};
+
+class OverUnix {
+ public:
+  explicit OverUnix(asio::io_context& io, Net net = Net::unix_path)
+      : io_(&io), path_(unique_name()) {
+    if (net == Net::unix_abstract) {
+      path_ = cowire::abstract_name(path_);
+    }
+  }
+
+  template <class Server>
+  void listen(Server& server) {
+    server.add_listener(cowire::UnixListener(io_->get_executor(), path_));
+  }
+  std::unique_ptr<Wire> connect() {
+    const asio::local::stream_protocol::endpoint to(path_);
+    asio::local::stream_protocol::socket socket(*io_);
+    socket.connect(to);
+    return wire_of(cowire::UnixTransport(std::move(socket), to));
+  }
+
+ private:
+  // In the current directory, which is that of the build.
+  static std::string unique_name() {
+    static int last = 0;
+    return "test-" + std::to_string(::getpid()) + "-" + std::to_string(++last) + ".sock";
+  }
+
+  asio::io_context* io_;
+  std::string path_;
 };
 
 /// Over the transport that is chosen at run time. (Whoever needs one only takes that: it costs
 /// less to compile.)
 class OverAny {
  public:
-  OverAny(asio::io_context& io, Net net) : net_(net), memory_(io), tcp_(io) {}
+  OverAny(asio::io_context& io, Net net) : net_(net), memory_(io), tcp_(io, net), unix_(io, net) {}
 
   template <class Server>
   void listen(Server& server) {
-    net_ == Net::memory ? memory_.listen(server) : tcp_.listen(server);
+    visit([&](auto& door) { door.listen(server); });
   }
   std::unique_ptr<Wire> connect() {
-    return net_ == Net::memory ? memory_.connect() : tcp_.connect();
+    std::unique_ptr<Wire> wire;
+    visit([&](auto& door) { wire = door.connect(); });
+    return wire;
   }
 
  private:
+  template <class F>
+  void visit(F f) {
+    switch (net_) {
+      case Net::memory: f(memory_); break;
+      case Net::tcp:
+      case Net::tcp6: f(tcp_); break;
+      case Net::unix_path:
+      case Net::unix_abstract: f(unix_); break;
+    }
+  }
+
   Net net_;
   OverMemory memory_;
   OverTcp tcp_;
+  OverUnix unix_;
 };
 
 /// The client's side of a connection, bytes only: remembers what it hears.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Clients on TCP: connecting, and what only real sockets show.
 #include "cowire/client.hpp"
-#include "cowire/detail/connect_tcp.hpp"
 #include "support/memory_client.hpp"
 #include "support/thrown.hpp"
 
@@ -17,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -168,6 +168,100 @@ TEST_CASE("C14: a host that does not exist") {
   REQUIRE(ends(io, unknown));
   CHECK(unknown->code() == errc::connect_failed);
   CHECK(contains(message(*unknown), "no such host:9000"));
+}
+
+TEST_CASE("connects from the local address that was asked for") {
+  asio::io_context io;
+  Door door(io);
+  ClientOptions options;
+  const auto connect = [&](const char* from) {
+    options.local.address = from;
+    TcpClient client(io, Lines{}, options);
+    const auto outcome = spawn(io, client.connect("127.0.0.1", door.port()));
+    REQUIRE(ends(io, outcome));
+    return std::pair(outcome, client.is_connected() ? client.local_endpoint().address : "");
+  };
+  CHECK(connect("127.0.0.2").second == "127.0.0.2");
+  CHECK(contains(message(*connect("192.0.2.1").first), "annot assign requested address"));
+  CHECK(contains(message(*connect("::1").first), "not supported"));
+  CHECK(contains(message(*connect("localhost").first), "nvalid argument"));
+}
+
+TEST_CASE("C15: the families of addresses take turns") {
+  const auto endpoint = [](const char* address) {
+    return asio::ip::tcp::endpoint(asio::ip::make_address(address), 1);
+  };
+  const auto turns = [&](std::initializer_list<const char*> addresses) {
+    std::vector<asio::ip::tcp::endpoint> endpoints;
+    for (const char* address : addresses) {
+      endpoints.push_back(endpoint(address));
+    }
+    std::string text;
+    for (const auto& one : detail::in_turns(endpoints)) {
+      text += one.address().to_string() + " ";
+    }
+    return text;
+  };
+  CHECK(turns({"::1", "::2", "1.0.0.1", "1.0.0.2"}) == "::1 1.0.0.1 ::2 1.0.0.2 ");
+  CHECK(turns({"1.0.0.1", "::1", "::2", "::3"}) == "1.0.0.1 ::1 ::2 ::3 ");
+  CHECK(turns({}).empty());
+}
+
+namespace {
+
+/// A race to several addresses, on the manual clock.
+struct Race {
+  std::shared_ptr<Outcome> run(const std::vector<std::uint16_t>& ports) {
+    std::vector<asio::ip::tcp::endpoint> endpoints;
+    for (const std::uint16_t port : ports) {
+      endpoints.emplace_back(asio::ip::address_v4::loopback(), port);
+    }
+    return start(io, [this, endpoints]() -> Task<void> {
+      winner = co_await detail::connect_to_first<testing::ManualClock>(io.get_executor(), attempt,
+                                                                       endpoints, {}, 250ms);
+    });
+  }
+
+  asio::io_context io;
+  testing::ManualClock clock{io};
+  std::shared_ptr<ConnectAttempt> attempt = std::make_shared<ConnectAttempt>(io.get_executor());
+  std::optional<TcpTransport> winner;
+};
+
+}  // namespace
+
+TEST_CASE("C15: an address that does not answer delays the next one by 250 ms only") {
+  Race race;
+  const FullDoor silent(race.io);
+  Door door(race.io);
+  const auto outcome = race.run({silent.port(), door.port()});
+  settle(race.io);
+  race.clock.advance(249ms);
+  settle(race.io);
+  CHECK_FALSE(outcome->done);
+  race.clock.advance(1ms);
+  REQUIRE(ends(race.io, outcome));
+  REQUIRE(race.winner);
+  CHECK(race.winner->remote_endpoint().port == door.port());
+}
+
+TEST_CASE("C15: an address that refuses does not delay the next one; a late one may still win") {
+  Race race;
+  Door door(race.io);
+  const std::uint16_t nobody = free_port(race.io);
+  SUBCASE("the next") {
+    REQUIRE(ends(race.io, race.run({nobody, nobody, door.port()})));
+    REQUIRE(race.winner);
+    CHECK(race.winner->remote_endpoint().port == door.port());
+  }
+  SUBCASE("nobody") {
+    REQUIRE(ends(race.io, race.run({nobody, nobody})));
+    CHECK_FALSE(race.winner);
+  }
+  SUBCASE("no address") {
+    REQUIRE(ends(race.io, race.run({})));
+    CHECK_FALSE(race.winner);
+  }
 }
 
 TEST_CASE("connect has a time limit") {

@@ -48,7 +48,7 @@ class ListenerSlot {
   virtual Task<void> accept_one(ServerState<P, H, C>& server) = 0;
   virtual bool is_open() const = 0;
   virtual void cancel() = 0;
-  virtual void close() = 0;
+  virtual std::error_code close() = 0;
 
  private:
   Endpoint endpoint_;

@@ -23,7 +23,14 @@ void ServerState<P, H, C>::add_listener(L listener) {
     }
     bool is_open() const override { return listener_.is_open(); }
     void cancel() override { listener_.cancel(); }
-    void close() override { listener_.close(); }
+    std::error_code close() override {
+      if constexpr (std::is_void_v<decltype(listener_.close())>) {
+        listener_.close();
+        return {};
+      } else {
+        return listener_.close();
+      }
+    }
 
    private:
     L listener_;
@@ -49,7 +56,10 @@ std::vector<Endpoint> ServerState<P, H, C>::local_endpoints() const {
 template <Protocol P, class H, class C>
 void ServerState<P, H, C>::stop_listening() {
   for (const auto& listener : listeners_) {
-    listener->close();
+    if (const std::error_code failed = listener->close()) {
+      log(LogLevel::error, "Unable to clean up the listener at " + to_string(listener->endpoint()) +
+                               ": " + failed.message());
+    }
   }
   changed_.notify();
 }
