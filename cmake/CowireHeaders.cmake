@@ -51,6 +51,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
   include/cowire/detail/to_executor.hpp
+  include/cowire/detail/undisturbed.hpp
   include/cowire/detail/wait_until.hpp
   include/cowire/impl/connection.hpp
   include/cowire/impl/connection_send.hpp

@@ -40,7 +40,7 @@ FLOORS = {
         ["transport.hpp", "detail/completion.hpp", "detail/socket_transport.hpp", "detail/socket_file.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp",
          "detail/memory_pipe.hpp"],
-        ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/channel.hpp", "detail/passing_transport.hpp",
+        ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp", "detail/channel.hpp", "detail/passing_transport.hpp",
          "transports/tcp.hpp",
          "transports/memory.hpp"],
         ["connector.hpp"],

@@ -73,7 +73,8 @@ class Client {
   ~Client() { close(); }
 
   /// Connects through TCP, to the address of the host that answers first: see TcpConnector.
-  /// @throws Error connect_failed, with each address's reason; connect_timeout; already_connected.
+  /// @throws Error connect_failed, with each address's reason; connect_timeout; already_connected;
+  /// invalid_argument.
   /// @cancellation Total: the client is not connected then.
   template <class Token = AsTask>
   auto connect(std::string host, std::uint16_t port, Token&& token = {}) {
@@ -99,9 +100,10 @@ class Client {
   /// The same with a time limit of its own; 0: none.
   template <Connector K, class Rep, class Period, class Token = AsTask>
   auto connect(K connector, std::chrono::duration<Rep, Period> timeout, Token&& token = {}) {
-    return detail::complete_task(state_->executor,
-                                 do_connect(state_, std::move(connector), detail::bounded(timeout)),
-                                 std::forward<Token>(token));
+    const bool valid = timeout >= std::chrono::duration<Rep, Period>::zero();  // NaN is not.
+    return detail::complete_task(
+        state_->executor, do_connect(state_, std::move(connector), detail::bounded(timeout), valid),
+        std::forward<Token>(token));
   }
 
   /// Queues a packet. It is written when the client waits for an answer, or in the next turn of the
@@ -234,7 +236,12 @@ class Client {
 
   template <Connector K>
   static Task<void> do_connect(std::shared_ptr<State> state, K connector,
-                               std::chrono::nanoseconds timeout) {
+                               std::chrono::nanoseconds timeout, bool valid) {
+    if (!valid) {
+      ErrorContext context;
+      context.detail = "the time limit of a connect is negative or not a number";
+      throw Error(errc::invalid_argument, std::move(context));
+    }
     if (state->is_connected() || state->attempt != nullptr) {
       throw Error(errc::already_connected);
     }

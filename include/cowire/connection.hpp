@@ -223,7 +223,43 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   bool is_running_here() const noexcept {
     return running_in_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   }
-  bool in_own_thread() const noexcept { return is_running_here() || detail::runs_here(executor_); }
+
+  // Keeps the execution context alive while another thread makes use of it: no end of a connection,
+  // and so of its server, comes before all of these have left.
+  class Visit {
+   public:
+    explicit Visit(const Connection& connection) noexcept : visitors_(&connection.visitors_) {
+      ++*visitors_;
+    }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    ~Visit() { --*visitors_; }
+
+   private:
+    std::atomic<int>* visitors_;
+  };
+
+  // Whether this is the executor, as far as it can tell; also if the connection is closed.
+  bool runs_here() const noexcept {
+    const Visit visit(*this);
+    return closed_ || detail::runs_here(executor_);
+  }
+
+  // Calls f(*this), at once if this is the executor. Not if the connection is closed.
+  template <class F>
+  void run_here(F f) {
+    if (!is_running_here()) {
+      const Visit visit(*this);
+      if (closed_) {
+        return;
+      }
+      if (!detail::runs_here(executor_)) {
+        post(f);
+        return;
+      }
+    }
+    f(*this);
+  }
   std::string peer_name() const { return to_string(remote_endpoint()); }
   time_point after(std::chrono::nanoseconds time, time_point now) const noexcept {
     return time.count() > 0 ? now + time : never;
@@ -253,6 +289,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void tell_if_flushed();
   void start_write();
   void on_written(std::error_code ec, std::size_t n);
+  void fail_output(std::error_code ec);
   void fail(Error error);
 
   // Closing.
@@ -280,15 +317,18 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   std::error_code input_end_;     // The peer's end, or what broke the input.
   const char* end_detail_ = "";   // Says more of it.
+  std::error_code output_error_;  // What broke the output; the rest of the input may still come.
   std::optional<Error> failure_;  // What broke the connection.
   std::uint64_t packets_received_ = 0;
   std::size_t packets_this_turn_ = 0;
   std::size_t bytes_this_turn_ = 0;
   std::atomic<std::thread::id> running_in_{};
   std::atomic<std::size_t> posted_bytes_ = 0;  // On their way from other threads.
+  mutable std::atomic<int> visitors_ = 0;      // Other threads that use the executor just now.
   std::atomic<bool> closing_ = false;
   bool waiting_ = false;
   bool reading_ = false;
+  bool reading_nothing_ = false;  // only waiting for something to read, without a place for it
   bool writing_ = false;
   bool last_read_was_short_ = false;
   bool releasing_ = false;

@@ -26,7 +26,7 @@ class ServerControl {
   virtual std::size_t connections() const noexcept = 0;
   virtual void stop_listening() = 0;
   virtual void request_shutdown(std::chrono::nanoseconds deadline) = 0;
-  virtual void background_failed(std::exception_ptr error) = 0;
+  virtual void background_failed(std::exception_ptr error, bool was_left_behind) = 0;
   virtual std::shared_ptr<ServerControl> shared_control() = 0;
 
  protected:
@@ -57,7 +57,7 @@ class Service {
   /// logs that and shuts down.
   template <class Work>
   void spawn(Work work) {
-    tasks_.spawn(guarded(server_->shared_control(), std::move(work)));
+    tasks_.spawn(guarded(server_->shared_control(), run_, std::move(work)));
   }
 
   /// Has `f()` called when all connections have ended and the background work too.
@@ -85,7 +85,8 @@ class Service {
   // The work lives in this frame: it may be a lambda that captures. The server's state, and so the
   // handler, lives as long as the work, which may end late, or never.
   template <class Work>
-  static Task<void> guarded(std::shared_ptr<detail::ServerControl> server, Work work) {
+  static Task<void> guarded(std::shared_ptr<detail::ServerControl> server,
+                            std::weak_ptr<const int> run, Work work) {
     try {
       if constexpr (std::is_same_v<Work, Task<void>>) {
         co_await std::move(work);
@@ -93,7 +94,7 @@ class Service {
         co_await work();
       }
     } catch (...) {
-      server->background_failed(std::current_exception());
+      server->background_failed(std::current_exception(), run.expired());
     }
   }
 
@@ -101,6 +102,7 @@ class Service {
   asio::any_io_executor executor_;
   TaskGroup tasks_;
   std::vector<std::function<void()>> exits_;
+  std::shared_ptr<const int> run_ = std::make_shared<int>();  // Gone when the server has stopped.
 };
 
 }  // namespace cowire

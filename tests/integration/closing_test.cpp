@@ -74,6 +74,25 @@ CONTRACT_TEST("H8: a close right after a large answer loses nothing") {
   CHECK(guest.heard().size() == 4 * (large.size() + 1));
 }
 
+CONTRACT_TEST("H8: a close does not wait for a peer that wants to be rid of something first") {
+  Script<> script;
+  script.talk = [&](Client& client) -> Requests {
+    co_yield {};
+    for (int i = 0; i < 100; ++i) {
+      client.send_packet(std::string(60'000, 'x'));
+    }
+    client.close();
+  };
+  Scene<> scene(net, script);
+  auto guest = scene.silent_guest();
+  guest.say("go\n" + std::string(8'000'000, 'y'));
+  CHECK(scene.until([&] { return guest.unsaid() == 0; }));
+  guest.listen();
+  CHECK(scene.until_ended(guest));
+  CHECK(guest.heard().size() == 100 * 60'001);
+  CHECK(guest.ended_cleanly());
+}
+
 CONTRACT_TEST("H8: abort() in the handler drops the connection at once") {
   std::string journal;
   Script<> script;

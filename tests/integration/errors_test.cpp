@@ -67,7 +67,7 @@ CONTRACT_TEST("E1: a bad packet is thrown at the yield; the stream goes on behin
   CHECK(scene.records.complaints() == "");
 }
 
-CONTRACT_TEST("E1, H16: as_result gives a bad packet as a value, to be answered") {
+CONTRACT_TEST("E1: as_result gives a bad packet as a value, to be answered") {
   Script<> script;
   script.talk = [](Client& client) -> Requests {
     const Received line = co_yield as_result;

@@ -7,6 +7,7 @@
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -147,6 +148,35 @@ CONTRACT_TEST("lifetimes: a connection that was being accepted when its server w
     scene.settle();
     CHECK(journal.empty());
     CHECK(scene.serving->done);
+  }
+}
+
+TEST_CASE("lifetimes: a thread may go on sending while the server and its context go") {
+  for (int i = 0; i < 10; ++i) {
+    std::optional<Client> kept;
+    std::thread sender;
+    std::atomic<bool> sent = false;
+    {
+      Script<> script;
+      script.hello = [&](Client& client) { kept.emplace(client); };
+      Scene<> scene(Net::tcp, script);
+      auto guest = scene.guest();
+      REQUIRE(scene.until([&] { return kept.has_value(); }));
+      sender = std::thread([&sent, peer = *kept]() mutable {
+        const std::string packet(10'000, 'x');
+        try {
+          for (;;) {
+            peer.send_packet(packet);
+            sent = true;
+          }
+        } catch (const Error&) {  // The queue is full, or the connection is over.
+        }
+        peer.close();
+        peer.abort();
+      });
+      CHECK(scene.until([&] { return sent.load(); }));
+    }
+    sender.join();
   }
 }
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -264,6 +265,18 @@ TEST_CASE("C15: an address that refuses does not delay the next one; a late one 
   }
 }
 
+TEST_CASE("a negative time limit of a connect is an invalid argument") {
+  asio::io_context io;
+  TcpClient client(io, Lines{});
+  for (const auto& outcome :
+       {spawn(io, client.connect("127.0.0.1", 9000, -1ms)),
+        spawn(io,
+              client.connect("127.0.0.1", 9000, std::chrono::duration<double>(std::nan(""))))}) {
+    REQUIRE(ends(io, outcome));
+    CHECK(outcome->code() == errc::invalid_argument);
+  }
+}
+
 TEST_CASE("connect has a time limit") {
   asio::io_context io;
   testing::ManualClock clock(io);
@@ -490,6 +503,26 @@ TEST_CASE("C4: a reset by the server ends a receive with connection_reset") {
   CHECK(again->code() == condition::disconnected);
 }
 
+TEST_CASE("what the server said before it hung up is received, although a send failed since") {
+  TcpPair test;
+  test.server->write("421 too busy\n421 good bye\n");
+  test.in_turn([] {});
+  test.server->close();
+  std::error_code failed;
+  for (int i = 0; i < 100 && !failed; ++i) {
+    test.in_turn([&] {
+      if (const auto error = thrown([&] { test.client.send_packet("hello"); })) {
+        failed = error->code();
+      }
+    });
+  }
+  CHECK(failed == condition::disconnected);
+  const auto reception = receive_to_end(test.io, test.client);
+  REQUIRE(ends(test.io, reception->outcome));
+  CHECK(reception->packets == Packets{"421 too busy", "421 good bye"});
+  CHECK(reception->code() == condition::disconnected);
+}
+
 TEST_CASE("an abort is a reset for the server") {
   TcpPair test;
   test.server->read_on();
@@ -517,7 +550,7 @@ TEST_CASE("the destructor of a client with much queued loses nothing") {
   CHECK(server.has_seen_end());
 }
 
-TEST_CASE("C18: a receive over TCP that times out keeps what came") {
+TEST_CASE("a receive over TCP that times out keeps what came") {
   TcpPair test;
   test.server->write("he");
   const auto late = receive(test.io, test.client, 20ms);

@@ -90,7 +90,7 @@ TEST_CASE("C7: packets are received whole, one byte at a time") {
   CHECK(all->packets == Packets{"one", "", "two three"});
 }
 
-TEST_CASE("C18: a receive that times out keeps the bytes received so far") {
+TEST_CASE("a receive that times out keeps the bytes received so far") {
   MemoryClient test;
   test.hear("he");
   const auto late = test.receive(1s);

@@ -109,6 +109,26 @@ TEST_CASE("a callback gets a code and a value, and is not called at once") {
   CHECK(code == errc::end_of_stream);
 }
 
+TEST_CASE("a receive with a callback can be cancelled, totally too, and loses nothing") {
+  for (const auto type : {asio::cancellation_type::total, asio::cancellation_type::partial,
+                          asio::cancellation_type::terminal}) {
+    MemoryClient test;
+    asio::cancellation_signal signal;
+    std::optional<std::error_code> code;
+    test.hear("hel");
+    test.in_turn([&] {
+      test->recv_packet(
+          {}, asio::bind_cancellation_slot(
+                  signal.slot(), [&](std::error_code ec, const std::string&) { code = ec; }));
+    });
+    test.in_turn([&] { signal.emit(type); });
+    REQUIRE(code);
+    CHECK(*code == asio::error::operation_aborted);
+    test.hear("lo\n");
+    CHECK(test.receive()->packets == std::vector<std::string>{"hello"});
+  }
+}
+
 TEST_CASE("next_packet and wait_closed with callbacks") {
   MemoryClient test;
   test.hear("one\n");

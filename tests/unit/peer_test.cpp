@@ -74,7 +74,7 @@ TEST_CASE("a copy of a peer sends from elsewhere while the connection is open") 
   CHECK(keeper.guest->heard() == "news\n");
 }
 
-TEST_CASE("H9: what several tasks send keeps its order") {
+TEST_CASE("H14: what several tasks send keeps its order") {
   Keeper keeper;
   keeper.in_turn([&] {
     keeper.peer->send_packet("1");

@@ -14,6 +14,8 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -568,6 +570,56 @@ TEST_CASE("a caller whose start failed can be cancelled at what it does next") {
   REQUIRE(outcome->done);
   CHECK(outcome->code() == asio::error::operation_aborted);
   CHECK(!world->is_serving());
+}
+
+TEST_CASE("S9: who waits for the stop is told, although the server starts again at once") {
+  MemoryServer world;
+  int runs = 0;
+  const auto loop = [](MemoryServer::Server& server, int& count) -> Task<void> {
+    while (count < 3) {
+      ++count;
+      co_await server.serve_forever();
+    }
+  };
+  const auto serving = world.run(loop(*world.server, runs));
+  const auto stopped = world.run(world->wait_closed());
+  const auto shut = world.run(world->shutdown());
+  CHECK(runs == 2);
+  CHECK(stopped->succeeded());
+  CHECK(shut->succeeded());
+  CHECK(world->is_serving());
+}
+
+TEST_CASE("a background task that was left behind does not harm the next run") {
+  Script script;
+  bool first = true;
+  bool fails = false;
+  SUBCASE("it ends by its cancellation") { fails = false; }
+  SUBCASE("it fails") { fails = true; }
+  script.init = [&](Service& service) -> Task<void> {
+    if (std::exchange(first, false)) {
+      service.spawn([&]() -> Task<void> {
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        co_await wait_on(service.executor(), 1h);
+        if (fails) {
+          throw std::runtime_error("too late");
+        }
+        throw std::system_error(make_error_code(asio::error::operation_aborted));
+      });
+    }
+    co_return;
+  };
+  MemoryServer world(script);
+  world.serve();
+  world->request_shutdown();
+  world.pass(10s);
+  CHECK(!world->is_serving());
+  CHECK(world.records.count("left behind", LogLevel::error) == 1);
+  const auto serving = world.serve();
+  world.pass(1h);
+  CHECK(world->is_serving());
+  CHECK(!serving->done);
+  CHECK(world.records.count("too late", LogLevel::error) == (fails ? 1 : 0));
 }
 
 // Shutdown and the peers.
@@ -1313,6 +1365,48 @@ TEST_CASE("the destructor destroys the handlers where they are suspended, and ca
   CHECK(std::count(journal.begin(), journal.end(), "hello") == 1);
   CHECK(std::count(journal.begin(), journal.end(), "background") == 1);
   CHECK(std::count(journal.begin(), journal.end(), "bye") == 0);
+}
+
+TEST_CASE("the destructor, called by a log sink") {
+  std::string_view at;
+  SUBCASE("when a peer comes") { at = "Accepted new connection"; }
+  SUBCASE("when a handler fails") { at = "Exception occurred"; }
+  SUBCASE("when a peer leaves") { at = "disconnected"; }
+  SUBCASE("when a peer is gone") { at = "connection ended"; }
+  std::unique_ptr<MemoryServer::Server> server;
+  asio::io_context io;
+  const testing::ManualClock clock(io);
+  MemoryDoor door(io.get_executor());
+  ServerOptions options;
+  options.logger = Logger(LogLevel::debug, [&](const LogRecord& record) {
+    if (record.message.starts_with(at)) {
+      server.reset();
+    }
+  });
+  server = std::make_unique<MemoryServer::Server>(io.get_executor(), Lines{},
+                                                  talking([](Client& client) -> Generator<Line> {
+                                                    const Line line = co_yield {};
+                                                    client.send_packet(line);
+                                                    if (line == "fail") {
+                                                      throw std::runtime_error("failed");
+                                                    }
+                                                  }),
+                                                  options);
+  server->add_listener(door);
+  const auto serving = spawn(io, server->serve_forever());
+  Guest one(door.connect());
+  Guest two(door.connect());
+  Guest three(door.connect());
+  settle(io);
+  one.say("fail\n");
+  two.say("cut off");
+  settle(io);
+  two.reset();
+  three.leave();
+  settle(io);
+  CHECK(server == nullptr);
+  CHECK(serving->done);
+  CHECK(one.has_ended());
 }
 
 TEST_CASE("the destructor while the server starts, drains or stops") {

@@ -75,7 +75,7 @@ LogLevel level_of_end(std::error_code code) {
 
 }  // namespace
 
-TEST_CASE("E12: a record names the peer, the connection and the packet") {
+TEST_CASE("a record names the peer, the connection and the packet") {
   Log test;
   test.log.write(LogLevel::info, "hello");
   CHECK(test.line() == "hello (peer 10.0.0.1:5000, connection 7, packet 42)");

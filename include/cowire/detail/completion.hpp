@@ -9,7 +9,9 @@
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
+#include <asio/cancellation_state.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/this_coro.hpp>
 
 #include <exception>
 #include <system_error>
@@ -73,6 +75,13 @@ class CodeHandler {
   asio::any_io_executor fallback_;
 };
 
+// By itself a coroutine that is spawned can only be cancelled terminally.
+template <class T>
+Task<T> totally_cancellable(Task<T> task) {
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  co_return co_await std::move(task);
+}
+
 // The task itself, or the task run for the sake of a completion token.
 template <class T, class Token>
 auto complete_task(const asio::any_io_executor& executor, Task<T> task, Token&& token) {
@@ -81,7 +90,7 @@ auto complete_task(const asio::any_io_executor& executor, Task<T> task, Token&& 
   } else {
     return asio::async_initiate<Token, typename CodeSignature<T>::type>(
         [](auto handler, asio::any_io_executor on, Task<T> work) {
-          asio::co_spawn(on, std::move(work),
+          asio::co_spawn(on, totally_cancellable(std::move(work)),
                          CodeHandler<decltype(handler)>(std::move(handler), on));
         },
         token, executor, std::move(task));

@@ -4,6 +4,7 @@
 #include "cowire/detail/accept_errors.hpp"
 #include "cowire/detail/event.hpp"
 #include "cowire/detail/session.hpp"
+#include "cowire/detail/undisturbed.hpp"
 #include "cowire/detail/wait_until.hpp"
 #include "cowire/server_options.hpp"
 #include "cowire/transports/tcp.hpp"
@@ -103,7 +104,7 @@ class ServerState final : public SessionOwner<P, H>,
   // The Server is gone: ends everything that can be ended without running.
   void abandon();
 
-  void background_failed(std::exception_ptr error) override;
+  void background_failed(std::exception_ptr error, bool was_left_behind) override;
   std::shared_ptr<ServerControl> shared_control() override { return this->shared_from_this(); }
 
   static Task<void> start(Self self);
@@ -176,6 +177,7 @@ class ServerState final : public SessionOwner<P, H>,
   std::vector<std::unique_ptr<Slot>> listeners_;
   std::unordered_map<SessionBase*, std::shared_ptr<SessionBase>> sessions_;
   std::uint64_t last_id_ = 0;
+  std::uint64_t stops_ = 0;
   Event changed_;  // A session ended, or something was asked for.
   std::optional<Service> service_;
   std::optional<TaskGroup> acceptors_;

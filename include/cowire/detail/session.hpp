@@ -48,6 +48,9 @@ class Session final : public Connection<P, T, C>,
 
   void start() {
     log().write(connection_level(), "Accepted new connection");
+    if (phase_ == Phase::closing) {  // By the log: it destroyed the server.
+      return;
+    }
     const auto begin = [this](const std::exception_ptr& error) {
       if (begin_serving(error)) {
         step();
@@ -300,6 +303,9 @@ class Session final : public Connection<P, T, C>,
   }
 
   void finish_serving() {
+    if (phase_ == Phase::closing) {
+      return;
+    }
     phase_ = Phase::ending;
     if constexpr (!HasOnDisconnection<H, P>) {
       close_connection();
@@ -333,8 +339,9 @@ class Session final : public Connection<P, T, C>,
   // The server need not wait for this session any more.
   void forget() {
     if (!std::exchange(ended_, true)) {
-      log().write(connection_level(), "disconnected");
+      const LogLevel level = connection_level();
       owner_->session_ended(*this);
+      log().write(level, "disconnected");  // Last: the log may destroy the server.
     }
   }
 

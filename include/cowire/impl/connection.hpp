@@ -43,7 +43,10 @@ std::error_code Connection<P, T, C>::end_code() const noexcept {
   if (closing_) {
     return errc::closed;
   }
-  return reader_.truncated() ? make_error_code(errc::truncated) : input_end_;
+  if (reader_.truncated()) {
+    return errc::truncated;
+  }
+  return output_error_ && input_end_ == errc::end_of_stream ? output_error_ : input_end_;
 }
 
 template <Protocol P, Transport T, class C>
@@ -176,8 +179,10 @@ void Connection<P, T, C>::release_memory() {
   if constexpr (WaitsForRead<T>) {
     reader_.release();
     reading_ = true;
+    reading_nothing_ = true;
     transport_->async_wait_read([self = shared_self()](std::error_code) {
       self->reading_ = false;
+      self->reading_nothing_ = false;
       if (self->closed_) {
         return;
       }
@@ -223,7 +228,7 @@ void Connection<P, T, C>::on_timer() {
     if (release_at_ <= now) {
       release_at_ = never;
       if constexpr (WaitsForRead<T>) {
-        if (reading_ && !output_.is_writing() && reader_.pending().empty()) {
+        if (reading_ && !reading_nothing_ && !output_.is_writing() && reader_.pending().empty()) {
           releasing_ = true;
           transport_->cancel();
         }

@@ -10,7 +10,7 @@ namespace cowire {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::send(detail::packet_argument_t<sent_packet> packet) {
-  if (!closed_ && !in_own_thread()) {
+  if (!is_running_here() && !closed_ && !runs_here()) {
     send_from_elsewhere(packet);
     return;
   }
@@ -34,8 +34,13 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
   BlockPool pool;  // That of the connection belongs to its executor.
   OutputBuffer bytes(pool);
   context_->protocol.serialize(packet, bytes);
-  const std::size_t size = bytes.size();
+  constexpr std::size_t post_overhead = 64;
+  const std::size_t size = bytes.size() + post_overhead;
   const std::size_t posted = posted_bytes_.fetch_add(size) + size;
+  const Visit visit(*this);
+  if (closed_) {
+    throw Error(errc::closed);
+  }
   if (posted > limits().output_limit) {  // The executor does not keep up.
     posted_bytes_ -= size;
     post([posted](Connection& self) {
@@ -46,8 +51,8 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
     throw output_overflow(posted);
   }
   post([text = std::string(text_of(bytes.readable()))](Connection& self) {
-    self.posted_bytes_ -= text.size();
-    if (self.closing_ || self.ending_ || self.failure_) {
+    self.posted_bytes_ -= text.size() + post_overhead;
+    if (self.closing_ || self.ending_ || self.failure_ || self.output_error_) {
       return;
     }
     self.output_.gathering().append(text);
@@ -70,6 +75,9 @@ template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::check_sendable() const {
   if (failure_ || closing_) {
     throw end_error();
+  }
+  if (output_error_) {
+    throw Error(output_error_).with_peer(peer_name());
   }
   if (ending_) {
     ErrorContext context;
@@ -99,7 +107,7 @@ void Connection<P, T, C>::queued_more(std::size_t n) {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::flush() {
-  if (output_.is_writing() || output_.empty() || failure_ || closed_) {
+  if (output_.is_writing() || output_.empty() || failure_ || output_error_ || closed_) {
     return;
   }
   if constexpr (WritesDirectly<T>) {
@@ -107,7 +115,7 @@ void Connection<P, T, C>::flush() {
     const Bytes bytes = output_.gathering().readable();
     const std::size_t n = transport_->try_write_some(asio::buffer(bytes.data(), bytes.size()), ec);
     if (ec && ec != asio::error::would_block) {
-      fail(Error(ec));
+      fail_output(ec);
       return;
     }
     output_.gathering().consume(n);
@@ -150,7 +158,7 @@ void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
     return;
   }
   if (ec) {
-    fail(Error(ec));
+    fail_output(ec);
     return;
   }
   output_.written(n);
@@ -179,6 +187,8 @@ template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::set_send_error(std::error_code& ec) const noexcept {
   if (failure_) {
     ec = failure_->code();
+  } else if (output_error_) {
+    ec = output_error_;
   } else if (closed_) {
     ec = errc::closed;
   }
@@ -212,6 +222,22 @@ void Connection<P, T, C>::on_wait() {
   }
 }
 
+// Nothing can be sent any more. The peer may have said why, before it left: that is still read.
+template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::fail_output(std::error_code ec) {
+  output_error_ = ec;
+  end_sent_ = true;
+  output_.drop(true);
+  post([](Connection& self) {
+    self.wake_waiters();
+    if (self.closing_) {
+      self.continue_close();
+    } else {
+      self.notify();  // It may have waited for room in the queue.
+    }
+  });
+}
+
 // The connection is broken. May be called inside a handler: nothing is resumed here.
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::fail(Error error) {
@@ -232,14 +258,9 @@ void Connection<P, T, C>::fail(Error error) {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::close() {
-  if (closing_) {
-    return;
+  if (!closing_) {
+    run_here([](Connection& self) { self.close_here(); });
   }
-  if (!in_own_thread()) {
-    post([](Connection& self) { self.close_here(); });
-    return;
-  }
-  close_here();
 }
 
 template <Protocol P, Transport T, class C>
@@ -256,14 +277,7 @@ void Connection<P, T, C>::close_here() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::abort() {
-  if (closed_) {
-    return;
-  }
-  if (!in_own_thread()) {
-    post([](Connection& self) { self.abort_here(); });
-    return;
-  }
-  abort_here();
+  run_here([](Connection& self) { self.abort_here(); });
 }
 
 template <Protocol P, Transport T, class C>
@@ -284,14 +298,7 @@ void Connection<P, T, C>::abort_here() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::end_output() {
-  if (closed_) {
-    return;
-  }
-  if (!in_own_thread()) {  // Behind the packets that were posted.
-    post([](Connection& self) { self.end_output_here(); });
-    return;
-  }
-  end_output_here();
+  run_here([](Connection& self) { self.end_output_here(); });  // Behind the packets posted.
 }
 
 template <Protocol P, Transport T, class C>
@@ -312,20 +319,26 @@ void Connection<P, T, C>::continue_end() {
   std::error_code ec;
   transport_->shutdown_send(ec);
   if (ec) {
-    fail(Error(ec));
+    fail_output(ec);
   }
 }
 
 // Goes one step further to the end: written all, sent the end, seen the peer's end.
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::continue_close() {
-  if (closed_ || (!output_.empty() && !failure_)) {
+  if (closed_) {
+    return;
+  }
+  // One that was only too slow may still read what was sent last: it is not cut off.
+  const bool peer_ended = input_end_ && input_end_ != errc::peer_timeout;
+  if (!output_.empty() && !failure_) {
+    if (!reading_ && !peer_ended) {  // Else both sides might wait for the other to read.
+      start_discarding();
+    }
     return;
   }
   continue_end();
-  // One that was only too slow may still read what was sent last: it is not cut off.
-  const bool peer_ended = input_end_ && input_end_ != errc::peer_timeout;
-  if (failure_ || peer_ended || limits().close_timeout.count() == 0) {
+  if (failure_ || output_error_ || peer_ended || limits().close_timeout.count() == 0) {
     finish_close();
     return;
   }
@@ -368,6 +381,9 @@ void Connection<P, T, C>::finish_close() {
   timer_.release();
   transport_.release();
   closed_ = true;
+  while (visitors_ != 0) {  // Other threads that are posting something, which is soon done.
+    std::this_thread::yield();
+  }
   this->wake_waiters();
   on_closed();
 }

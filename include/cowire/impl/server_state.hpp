@@ -126,22 +126,16 @@ bool ServerState<P, H, C>::was_cancelled(const std::exception_ptr& error) const 
 }
 
 template <Protocol P, class H, class C>
-void ServerState<P, H, C>::background_failed(std::exception_ptr error) {
-  if (!was_cancelled(error)) {
+void ServerState<P, H, C>::background_failed(std::exception_ptr error, bool was_left_behind) {
+  if (was_left_behind) {
+    if (as_system_error(code_of(error)) != std::errc::operation_canceled) {
+      log(LogLevel::error, "a background task that was left behind failed", error);
+    }
+  } else if (!was_cancelled(error)) {
     log(LogLevel::error, "a background task failed; shutting down", error);
     failure_ = failure_ ? failure_ : error;
     request_shutdown({});
   }
-}
-
-// Runs the work in a coroutine of its own, which nobody can cancel: clean-up is not. A caller who
-// may have been cancelled himself awaits it with throw_if_cancelled(false).
-inline Task<void> undisturbed(asio::any_io_executor executor, Task<void> work) {
-  auto shielded = [](Task<void> inner) -> Task<void> {
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await std::move(inner);
-  };
-  co_await asio::co_spawn(executor, shielded(std::move(work)), asio::use_awaitable);
 }
 
 // Starting.
@@ -232,7 +226,7 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
     } catch (const std::bad_alloc&) {
       failed = make_error_code(std::errc::not_enough_memory);
     } catch (...) {
-      self->background_failed(std::current_exception());
+      self->background_failed(std::current_exception(), false);
       break;
     }
     AcceptError kind = classify_accept_error(failed);
@@ -245,7 +239,7 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
     if (kind == AcceptError::fatal) {
       ErrorContext context;
       context.detail = "accept at " + to_string(listener.endpoint()) + " failed";
-      self->background_failed(std::make_exception_ptr(Error(failed, std::move(context))));
+      self->background_failed(std::make_exception_ptr(Error(failed, std::move(context))), false);
       break;
     }
     if (kind == AcceptError::capacity) {
@@ -312,8 +306,10 @@ Task<void> ServerState<P, H, C>::shutdown(Self self, std::chrono::nanoseconds de
 
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::wait_stopped(Self self) {
-  co_await self->wait_until(
-      std::nullopt, [&self] { return self->phase_ == Phase::idle && self->sessions_.empty(); });
+  const auto seen = self->stops_;  // It may have been started again when this task runs again.
+  co_await self->wait_until(std::nullopt, [&self, seen] {
+    return self->stops_ != seen || (self->phase_ == Phase::idle && self->sessions_.empty());
+  });
 }
 
 template <Protocol P, class H, class C>
@@ -330,6 +326,7 @@ Task<void> ServerState<P, H, C>::stop(Self self) {
   co_await self->end_service();
   self->log(LogLevel::info, "Server stopped");
   self->phase_ = Phase::idle;
+  ++self->stops_;
   self->changed_.notify();
 }
 
