@@ -25,6 +25,7 @@ set(COWIRE_HEADERS
   include/cowire/serve.hpp
   include/cowire/server.hpp
   include/cowire/server_options.hpp
+  include/cowire/server_stats.hpp
   include/cowire/service.hpp
   include/cowire/task.hpp
   include/cowire/task_group.hpp

@@ -47,6 +47,7 @@ FLOORS = {
         ["transports/tcp_connector.hpp", "transports/unix.hpp"],
     ],
     "roof": [
+        ["server_stats.hpp"],
         ["connection.hpp", "client_options.hpp", "server_options.hpp", "service.hpp",
          "detail/session_log.hpp"],
         ["peer.hpp", "detail/client_connection.hpp", "detail/session_owner.hpp"],

@@ -104,138 +104,48 @@ inline Block::~Block() {
   }
 }
 
-/// The bytes received and not yet decoded, in one piece.
-///
-///     |  consumed  |  readable()  |  prepare()  |
-///     begin        read_          written_      end of the block
-///
-/// Views of `readable()` stay valid until the next `prepare` or `release`.
-class ReceiveBuffer {
+namespace detail {
+
+// A block of bytes that grows. Those in use are a window of it; more are added at its end.
+class GrowingBlock {
  public:
-  /// @lifetime The pool must outlive the buffer.
-  explicit ReceiveBuffer(BlockPool& pool) noexcept : pool_(&pool) {}
+  explicit GrowingBlock(BlockPool& pool) noexcept : pool_(&pool) {}
 
-  Bytes readable() const noexcept { return {block_.data() + read_, written_ - read_}; }
-  std::size_t size() const noexcept { return written_ - read_; }
-  std::size_t capacity() const noexcept { return block_.size(); }
-
-  /// Room for at least `least` more bytes behind the readable ones.
-  ///
-  /// Moves the readable bytes to the front only when they fill at most half of the block, else
-  /// doubles the block: so each byte is moved a constant number of times on average.
-  MutableBytes prepare(std::size_t least) {
-    if (read_ == written_) {
-      read_ = written_ = 0;
-    }
-    if (block_.size() - written_ < least) {
-      const std::size_t kept = size();
-      if (kept + least <= block_.size() && kept <= block_.size() / 2) {
-        std::memmove(block_.data(), block_.data() + read_, kept);
-      } else {
-        Block larger = pool_->take(std::max(kept + least, 2 * block_.size()));
-        if (kept != 0) {
-          std::memcpy(larger.data(), block_.data() + read_, kept);
-        }
-        block_ = std::move(larger);
-      }
-      read_ = 0;
-      written_ = kept;
-    }
-    return {block_.data() + written_, block_.size() - written_};
-  }
-
-  /// Says that `n` bytes of the prepared room were filled.
-  void commit(std::size_t n) noexcept {
-    assert(n <= block_.size() - written_);
-    written_ += n;
-  }
-
-  /// Drops the first `n` readable bytes.
-  void consume(std::size_t n) noexcept {
-    assert(n <= size());
-    read_ += n;
-  }
-
-  /// Gives the block back if nothing is readable.
-  void release() noexcept {
-    if (read_ == written_) {
-      block_ = Block{};
-      read_ = written_ = 0;
-    }
-  }
-
- private:
-  BlockPool* pool_;
-  Block block_;
-  std::size_t read_ = 0;
-  std::size_t written_ = 0;
-};
-
-/// The bytes to send: serializers append to it, the connection writes from its front.
-///
-///     |  sent  |  readable()  |  free  |
-class OutputBuffer {
- public:
-  /// @lifetime The pool must outlive the buffer.
-  explicit OutputBuffer(BlockPool& pool) noexcept : pool_(&pool) {}
-
+  Bytes readable() const noexcept { return {block_.data() + read_, size()}; }
   std::size_t size() const noexcept { return written_ - read_; }
   bool empty() const noexcept { return read_ == written_; }
-  Bytes readable() const noexcept { return {block_.data() + read_, size()}; }
 
-  /// Appends a copy of the bytes.
-  void append(Bytes bytes) {
-    if (!bytes.empty()) {
-      std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
-      written_ += bytes.size();
-    }
-  }
-  /// Appends a copy of the text.
-  void append(std::string_view text) { append(bytes_of(text)); }
-
-  /// Appends one byte.
-  void append(std::byte byte) {
-    prepare(1)[0] = byte;
-    ++written_;
-  }
-
-  /// Room for at least `least` more bytes, to be filled in place and then committed.
+  // Moves the bytes in use to the front only when they fill at most half of the block, else
+  // doubles the block: so each byte is moved a constant number of times on average.
   MutableBytes prepare(std::size_t least) {
+    if (empty()) {
+      read_ = written_ = 0;
+    }
     if (block_.size() - written_ < least) {
       make_room(least);
     }
     return {block_.data() + written_, block_.size() - written_};
   }
 
-  /// Says that `n` bytes of the prepared room were filled.
   void commit(std::size_t n) noexcept {
     assert(n <= block_.size() - written_);
     written_ += n;
   }
 
-  /// The bytes appended since the buffer had `size` bytes, to be checked or patched in place.
-  MutableBytes since(std::size_t size) noexcept {
-    assert(size <= this->size());
-    return {block_.data() + read_ + size, this->size() - size};
-  }
-
-  /// Takes back everything appended since the buffer had `size` bytes.
-  void truncate(std::size_t size) noexcept {
-    assert(size <= this->size());
-    written_ = read_ + size;
-  }
-
-  /// Drops the first `n` bytes: they were sent. Gives the block back when none is left.
   void consume(std::size_t n) noexcept {
     assert(n <= size());
     read_ += n;
+  }
+
+  // Gives the block back if nothing is in use.
+  void release() noexcept {
     if (empty()) {
       block_ = Block{};
       read_ = written_ = 0;
     }
   }
 
- private:
+ protected:
   void make_room(std::size_t least) {
     const std::size_t kept = size();
     if (kept + least <= block_.size() && kept <= block_.size() / 2) {
@@ -255,6 +165,89 @@ class OutputBuffer {
   Block block_;
   std::size_t read_ = 0;
   std::size_t written_ = 0;
+};
+
+}  // namespace detail
+
+/// The bytes received and not yet decoded, in one piece.
+///
+///     |  consumed  |  readable()  |  prepare()  |
+///     begin        read_          written_      end of the block
+///
+/// Views of `readable()` stay valid until the next `prepare` or `release`.
+class ReceiveBuffer : private detail::GrowingBlock {
+ public:
+  /// @lifetime The pool must outlive the buffer.
+  explicit ReceiveBuffer(BlockPool& pool) noexcept : GrowingBlock(pool) {}
+
+  using GrowingBlock::readable;
+  using GrowingBlock::size;
+  std::size_t capacity() const noexcept { return block_.size(); }
+
+  /// Room for at least `least` more bytes behind the readable ones.
+  MutableBytes prepare(std::size_t least) { return GrowingBlock::prepare(least); }
+
+  /// Says that `n` bytes of the prepared room were filled.
+  void commit(std::size_t n) noexcept { GrowingBlock::commit(n); }
+
+  /// Drops the first `n` readable bytes.
+  void consume(std::size_t n) noexcept { GrowingBlock::consume(n); }
+
+  /// Gives the block back if nothing is readable.
+  void release() noexcept { GrowingBlock::release(); }
+};
+
+/// The bytes to send: serializers append to it, the connection writes from its front.
+///
+///     |  sent  |  readable()  |  free  |
+class OutputBuffer : private detail::GrowingBlock {
+ public:
+  /// @lifetime The pool must outlive the buffer.
+  explicit OutputBuffer(BlockPool& pool) noexcept : GrowingBlock(pool) {}
+
+  using GrowingBlock::empty;
+  using GrowingBlock::readable;
+  using GrowingBlock::size;
+
+  /// Appends a copy of the bytes.
+  void append(Bytes bytes) {
+    if (!bytes.empty()) {
+      std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
+      written_ += bytes.size();
+    }
+  }
+  /// Appends a copy of the text.
+  void append(std::string_view text) { append(bytes_of(text)); }
+
+  /// Appends one byte.
+  void append(std::byte byte) {
+    prepare(1)[0] = byte;
+    ++written_;
+  }
+
+  /// Room for at least `least` more bytes, to be filled in place and then committed.
+  MutableBytes prepare(std::size_t least) { return GrowingBlock::prepare(least); }
+
+  /// Says that `n` bytes of the prepared room were filled.
+  void commit(std::size_t n) noexcept { GrowingBlock::commit(n); }
+
+  /// The bytes appended since the buffer had `size` bytes, to be checked or patched in place.
+  MutableBytes since(std::size_t size) noexcept {
+    assert(size <= this->size());
+    return {block_.data() + read_ + size, this->size() - size};
+  }
+
+  /// Takes back everything appended since the buffer had `size` bytes.
+  void truncate(std::size_t size) noexcept {
+    assert(size <= this->size());
+    written_ = read_ + size;
+  }
+
+  /// Drops the first `n` bytes: they were sent. Gives the block back when none is left.
+  void consume(std::size_t n) noexcept {
+    GrowingBlock::consume(n);
+    release();
+  }
 };
 
 }  // namespace cowire

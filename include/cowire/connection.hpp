@@ -13,6 +13,7 @@
 #include "cowire/output_queue.hpp"
 #include "cowire/packet_reader.hpp"
 #include "cowire/protocol.hpp"
+#include "cowire/server_stats.hpp"
 #include "cowire/transport.hpp"
 
 #include <asio/error.hpp>
@@ -38,6 +39,7 @@ struct ConnectionContext {
   Limits limits;
   Logger logger;
   BlockPool pool;
+  ServerStats stats = {};  // A client's are not looked at.
 };
 
 namespace detail {
@@ -46,8 +48,8 @@ namespace detail {
 template <Protocol P>
 std::shared_ptr<ConnectionContext<P>> make_context(P protocol, const Limits& limits,
                                                    Logger logger) {
-  return std::shared_ptr<ConnectionContext<P>>(
-      new ConnectionContext<P>{std::move(protocol), within_bounds(limits), std::move(logger), {}});
+  return std::shared_ptr<ConnectionContext<P>>(new ConnectionContext<P>{
+      std::move(protocol), within_bounds(limits), std::move(logger), {}, {}});
 }
 
 }  // namespace detail
@@ -186,6 +188,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   const Limits& limits() const noexcept { return context_->limits; }
   const Context& context() const noexcept { return *context_; }
+  ServerStats& stats() noexcept { return context_->stats; }
   std::uint64_t packets_received() const noexcept { return packets_received_; }
 
   /// Marks the thread that runs the owner's code: sends from it are direct, and wait for the

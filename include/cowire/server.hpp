@@ -8,6 +8,7 @@
 #include "cowire/limits.hpp"
 #include "cowire/logger.hpp"
 #include "cowire/protocol.hpp"
+#include "cowire/server_stats.hpp"
 #include "cowire/task.hpp"
 #include "cowire/transport.hpp"
 #include "cowire/transports/tcp.hpp"
@@ -121,6 +122,9 @@ class Server {
 
   /// The peers that are connected.
   std::size_t connections() const noexcept { return state_->connections(); }
+
+  /// What the server has done so far, in numbers: for logs and monitoring.
+  ServerStats stats() const noexcept { return state_->stats(); }
 
   /// Closes the listeners. Connected peers are served on; serve_forever() returns when the last of
   /// them has left. May be repeated, and called by a handler. The server cannot serve again.

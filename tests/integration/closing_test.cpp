@@ -13,15 +13,6 @@
 using namespace cowire;
 using namespace std::chrono_literals;
 
-namespace {
-
-Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
-
-}  // namespace
-
 CONTRACT_TEST("H8: close() in the handler sends what is queued; later requests are not handled") {
   std::string journal;
   Script<> script;

@@ -14,11 +14,6 @@ namespace {
 
 using GeneratorScene = Scene<Script<Requests>>;
 
-Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
-
 // Asks for a name and a password before the peer may talk.
 Requests log_in(std::string& journal, Client& client) {
   client.send_packet("name?");

@@ -16,11 +16,6 @@ using Opening = Task<void>;
 
 using TaskScene = Scene<Script<Opening>>;
 
-Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
-
 }  // namespace
 
 CONTRACT_TEST("H10: a task on_connection may wait and send before anything is handled") {

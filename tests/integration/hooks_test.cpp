@@ -17,11 +17,6 @@ Requests note_and_echo(std::string& journal, Client& client) {
   client.send_packet(line);
 }
 
-Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
-
 }  // namespace
 
 CONTRACT_TEST("H1: accepted, on_connection, handle at once, on_disconnection, disconnected") {

@@ -12,11 +12,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
-
 Lines long_lines() { return Lines(LineSerializer(LineOptions{.limit = 64 << 20})); }
 
 }  // namespace

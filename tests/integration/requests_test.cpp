@@ -13,15 +13,6 @@
 using namespace cowire;
 using namespace std::chrono_literals;
 
-namespace {
-
-Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
-
-}  // namespace
-
 CONTRACT_TEST("H2: a generator that returns is followed by a new one, with new local variables") {
   int generators = 0;
   Script<> script;

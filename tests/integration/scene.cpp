@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "integration/scene.hpp"
 
+#include <asio/use_awaitable.hpp>
+
 void Guest::read(const std::shared_ptr<State>& state) {
   state->reading = true;
   state->wire->read(asio::buffer(state->buffer),
@@ -39,6 +41,20 @@ void Guest::write_on(const std::shared_ptr<State>& state) {
                          }
                        }
                      });
+}
+
+cowire::Task<void> say_good_bye(std::string& journal, Client& client) {
+  if (client.is_closing()) {
+    journal += "closing";
+    co_return;
+  }
+  try {
+    client.send_packet("bye");
+    co_await client.flush()(asio::use_awaitable);
+    journal += "said";
+  } catch (const std::system_error& error) {
+    journal += error.code() == cowire::condition::disconnected ? "gone" : error.what();
+  }
 }
 
 template class cowire::detail::ServerState<Lines, Script<>, ManualClock>;

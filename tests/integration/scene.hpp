@@ -306,6 +306,15 @@ struct Script {
 template <>
 inline void Script<void>::nothing(Client&) {}
 
+/// A hook that only leaves a word.
+inline cowire::Task<void> note(std::string& journal, std::string word) {
+  journal += word;
+  co_return;
+}
+
+/// A hook that says good-bye if the peer is there, as EasyNetwork's FTP tutorial does.
+cowire::Task<void> say_good_bye(std::string& journal, Client& client);
+
 /// A destructor that can be seen: stands for a generator's local variables.
 class Farewell {
  public:

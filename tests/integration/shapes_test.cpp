@@ -172,7 +172,7 @@ TEST_CASE("shape 17: its own loop inside one generator") {
   CHECK(conversation(scene, "ada\nx\ny\nquit\nz\n") == "name?\nada: x\nada: y\nbye ada after 3\n");
 }
 
-TEST_CASE("shape 19: hooks, and per-client data keyed by id") {
+TEST_CASE("shape 19, 22: hooks, and per-client data keyed by id") {
   Scene<Hooked, Lines, OverTcp> scene(Net::tcp);
   auto ada = scene.guest();
   auto bob = scene.guest();

@@ -12,27 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
-
 std::string journal_of_nobody;
-
-// Says good-bye if the peer is there, as EasyNetwork's FTP tutorial does.
-Task<void> say_good_bye(std::string& journal, Client& client) {
-  if (client.is_closing()) {
-    journal += "closing";
-    co_return;
-  }
-  try {
-    client.send_packet("bye");
-    co_await client.flush()(asio::use_awaitable);
-    journal += "said";
-  } catch (const std::system_error& error) {
-    journal += error.code() == condition::disconnected ? "gone" : error.what();
-  }
-}
 
 }  // namespace
 

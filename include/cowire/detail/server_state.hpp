@@ -93,6 +93,11 @@ class ServerState final : public SessionOwner<P, H>,
   }
   std::vector<Endpoint> local_endpoints() const override;
   std::size_t connections() const noexcept override { return sessions_.size(); }
+  ServerStats stats() const noexcept {
+    ServerStats now = this->context->stats;
+    now.active = sessions_.size();
+    return now;
+  }
 
   void stop_listening() override;
   void request_shutdown(std::chrono::nanoseconds deadline) override;
@@ -120,14 +125,17 @@ class ServerState final : public SessionOwner<P, H>,
       return;
     }
     transport.apply(options_.socket);
+    ++this->context->stats.accepted;
     std::shared_ptr<Session<P, H, T, C>> session;
     try {
       session = std::make_shared<Session<P, H, T, C>>(std::move(transport),
                                                       this->shared_from_this(), ++last_id_);
       sessions_.emplace(session.get(), session);
     } catch (const std::bad_alloc&) {
+      ++this->context->stats.failed;
       throw;         // To wait until there is more.
     } catch (...) {  // From a part of the protocol that is the user's.
+      ++this->context->stats.failed;
       log(LogLevel::error, "a connection could not be served", std::current_exception());
       return;
     }

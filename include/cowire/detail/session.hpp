@@ -86,6 +86,7 @@ class Session final : public Connection<P, T, C>,
 
   void kill() override {
     const auto keep = this->shared_from_this();
+    note_end(&ServerStats::shut_down);
     forget();
     if (this->is_running()) {  // Asked for by the handler itself: not under its feet.
       this->post([](Base& self) { static_cast<Session&>(self).kill(); });
@@ -199,29 +200,7 @@ class Session final : public Connection<P, T, C>,
   }
 
   // The generator has ended: makes the next one. False if there is none.
-  bool next_generator() {
-    const std::exception_ptr error = generator_.error();
-    const bool has_yielded = generator_.has_yielded();
-    generator_.reset();
-    if (phase_ == Phase::opening) {
-      return begin_serving(error);
-    }
-    if (error) {
-      handler_failed(error);
-      return false;
-    }
-    if (!has_yielded) {  // It refuses the peer, and would do so for ever.
-      log().write(LogLevel::debug,
-                  "the handler returned before its first yield: connection closed");
-      this->flush();
-      this->abort();
-    }
-    if (!has_yielded || this->is_closing() || this->is_cancelled()) {
-      finish_serving();
-      return false;
-    }
-    return make_generator();
-  }
+  bool next_generator();
 
   // Calls handle for a new generator.
   bool make_generator() {
@@ -246,8 +225,7 @@ class Session final : public Connection<P, T, C>,
   // on_connection is done. Makes the first generator of handle; false if there is none.
   bool begin_serving(const std::exception_ptr& error) {
     if (error) {
-      log().handler_failed(error, is_cancellation(error));
-      forced_ = !is_cancellation(error);
+      note_failure(error);
       close_connection();  // on_disconnection is for those who came in.
       return false;
     }
@@ -260,14 +238,25 @@ class Session final : public Connection<P, T, C>,
   }
 
   void handler_failed(const std::exception_ptr& error) {
-    log().handler_failed(error, is_cancellation(error));
-    forced_ = !is_cancellation(error);
+    note_failure(error);
     finish_serving();
   }
+
+  void note_failure(const std::exception_ptr& error);
+
+  // Counts why the connection ends: the first reason is the cause.
+  void note_end(std::uint64_t ServerStats::* cause) {
+    if (!std::exchange(end_noted_, true)) {
+      ++(this->stats().*cause);
+    }
+  }
+
+  std::uint64_t ServerStats::* cause_of(std::error_code code) const;
 
   // The peer has gone, or was closed, while the generator waits at its yield.
   void end_generator() {
     const bool was_opening = phase_ == Phase::opening;
+    note_end(cause_of(this->end_code()));
     if (!this->is_cancelled()) {
       log().input_ended(this->end_code(), [this] { return this->end_error(); });
     }
@@ -324,6 +313,7 @@ class Session final : public Connection<P, T, C>,
     if (phase_ == Phase::closing) {
       return;
     }
+    note_end(cause_of(errc::closed));
     phase_ = Phase::closing;
     this->flush();
     if (forced_ && !this->is_closing()) {
@@ -388,6 +378,7 @@ class Session final : public Connection<P, T, C>,
   bool cancel_told_ = false;
   bool forced_ = false;
   bool ended_ = false;
+  bool end_noted_ = false;
   bool killed_ = false;  // and its generator waits for the end of an operation
 };
 

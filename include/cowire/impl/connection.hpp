@@ -24,9 +24,11 @@ auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
       ++packets_this_turn_;
       deadlines_.got_packet();
       if (slot.error) {
+        ++stats().bad_packets;
         slot.error.emplace(slot.error->with_peer(peer_name()));
       } else {
         ++packets_received_;
+        ++stats().packets_received;
       }
       return Polled::packet;
     case PacketReader<P>::Outcome::ended: return Polled::ended;
@@ -154,6 +156,7 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
     end_input(ec);
   } else if (!closing_) {
     reader_.commit(n);
+    stats().bytes_received += n;
     deadlines_.got_bytes();
   }
   if (closing_) {

@@ -23,6 +23,7 @@ void Connection<P, T, C>::send(detail::packet_argument_t<sent_packet> packet) {
     out.truncate(before);
     throw;
   }
+  ++stats().packets_sent;
   queued_more(out.size() - before);
 }
 
@@ -56,6 +57,7 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
       return;
     }
     self.output_.gathering().append(text);
+    ++self.stats().packets_sent;
     try {
       self.queued_more(text.size());
     } catch (const Error&) {  // The queue is full: the owner is told by the end of its input.
@@ -119,6 +121,7 @@ void Connection<P, T, C>::flush() {
       return;
     }
     output_.gathering().consume(n);
+    stats().bytes_sent += n;
     if (output_.empty()) {
       return;
     }
@@ -162,6 +165,7 @@ void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
     return;
   }
   output_.written(n);
+  stats().bytes_sent += n;
   if (output_.is_writing()) {
     start_write();
   } else {

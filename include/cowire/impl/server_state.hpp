@@ -243,6 +243,7 @@ Task<void> ServerState<P, H, C>::accept_loop(Self self, Slot& listener) {
       break;
     }
     if (kind == AcceptError::capacity) {
+      ++self->context->stats.accept_back_offs;
       // As rare as the tries are: a line a second, if it lasts.
       self->log(LogLevel::error, "accept at " + to_string(listener.endpoint()) + " failed (" +
                                      failed.message() + "); trying again in " +

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cowire {
+
+/// What a server has done since it was made: see Server::stats(). Numbers only grow, but `active`.
+struct ServerStats {
+  std::uint64_t accepted = 0;          ///< Connections.
+  std::size_t active = 0;              ///< Those that are connected now.
+  std::uint64_t accept_back_offs = 0;  ///< Times that accepting paused, for want of descriptors.
+
+  // Why connections ended; counted when that is known, which may be before they are closed.
+  std::uint64_t ended_by_peer = 0;     ///< The peer closed, between two packets.
+  std::uint64_t ended_by_handler = 0;  ///< close(), abort(), or a return before the first yield.
+  std::uint64_t broken = 0;            ///< Reset, lost, or cut inside a packet.
+  std::uint64_t timed_out = 0;         ///< errc::peer_timeout.
+  std::uint64_t overflowed = 0;        ///< errc::output_limit.
+  std::uint64_t failed = 0;            ///< An exception left the handler.
+  std::uint64_t shut_down = 0;         ///< A shutdown cancelled it, or cut it off.
+
+  std::uint64_t packets_received = 0;
+  std::uint64_t packets_sent = 0;  ///< Queued: the peer may have gone before it got them.
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;   ///< Handed to the operating system.
+  std::uint64_t bad_packets = 0;  ///< malformed, too_large, serializer_failed.
+};
+
+}  // namespace cowire
