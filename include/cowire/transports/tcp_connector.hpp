@@ -139,8 +139,9 @@ class TcpConnector {
   Task<std::optional<TcpTransport>> connect(asio::any_io_executor executor,
                                             std::shared_ptr<ConnectAttempt> attempt) const {
     const auto endpoints = co_await resolve(executor, *attempt);
-    co_return co_await detail::connect_to_first<C>(executor, attempt, detail::in_turns(endpoints),
-                                                   local_, delay_);
+    auto connecting =
+        detail::connect_to_first<C>(executor, attempt, detail::in_turns(endpoints), local_, delay_);
+    co_return co_await std::move(connecting);  // g++ 12.2 destroys an Endpoint in there twice.
   }
 
  private:
