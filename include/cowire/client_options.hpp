@@ -14,6 +14,10 @@ namespace cowire {
 ///     options.connect_timeout = 2s;
 ///     Client client{executor, protocol, options};
 struct ClientOptions {
+  // No aggregate: g++ 12.2 would destroy the default argument twice in
+  // `Client client{co_await asio::this_coro::executor, ...}`.
+  ClientOptions() {}
+
   /// What the connection may take of memory and time. Unlike a server's, a client's idle_timeout is
   /// 0: a silent server is no error.
   Limits limits = {.idle_timeout = std::chrono::milliseconds(0)};

@@ -17,6 +17,10 @@ namespace cowire {
 ///     options.limits.idle_timeout = 1min;
 ///     Server server{io, "", 9000, protocol, handler, options};
 struct ServerOptions {
+  // No aggregate: g++ 12.2 would destroy the default argument twice in
+  // `Server server{co_await asio::this_coro::executor, ...}`.
+  ServerOptions() {}
+
   /// What one connection may take of memory and time.
   Limits limits = {};
 

@@ -218,8 +218,9 @@ struct Race {
       endpoints.emplace_back(asio::ip::address_v4::loopback(), port);
     }
     return start(io, [this, endpoints]() -> Task<void> {
-      winner = co_await detail::connect_to_first<testing::ManualClock>(io.get_executor(), attempt,
-                                                                       endpoints, {}, 250ms);
+      auto racing = detail::connect_to_first<testing::ManualClock>(io.get_executor(), attempt,
+                                                                   endpoints, {}, 250ms);
+      winner = co_await std::move(racing);
     });
   }
 
