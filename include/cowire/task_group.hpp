@@ -126,15 +126,36 @@ class TaskGroup {
     bool cancelled = false;
   };
 
+  // What a task ends with. Destroyed without a call, it says that the task was destroyed, with its
+  // execution context: then there is nothing left to cancel.
+  class Completion {
+   public:
+    Completion(std::shared_ptr<State> state, Signals::iterator signal) noexcept
+        : state_(std::move(state)), signal_(signal) {}
+    Completion(Completion&&) noexcept = default;
+    Completion& operator=(Completion&&) = delete;
+    ~Completion() {
+      if (state_ != nullptr) {
+        state_->running.erase(signal_);
+      }
+    }
+
+    void operator()(const std::exception_ptr& error) {
+      const auto state = std::exchange(state_, nullptr);
+      state->finish(signal_, error);
+    }
+
+   private:
+    std::shared_ptr<State> state_;
+    Signals::iterator signal_;
+  };
+
   template <class Work>
   void start(Work work) {
     const auto signal = state_->running.emplace(state_->running.end());
     const asio::cancellation_signal* const address = &*signal;
     asio::co_spawn(state_->executor, std::move(work),
-                   asio::bind_cancellation_slot(
-                       signal->slot(), [state = state_, signal](const std::exception_ptr& error) {
-                         state->finish(signal, error);
-                       }));
+                   asio::bind_cancellation_slot(signal->slot(), Completion(state_, signal)));
     if (state_->cancelled) {
       state_->cancel_one(address);
     }
