@@ -29,8 +29,8 @@ void Guest::write_on(const std::shared_ptr<State>& state) {
     return;
   }
   state->writing = true;
-  // A copy: more may be said meanwhile.
-  const auto bytes = std::make_shared<std::string>(state->to_write.substr(state->written));
+  // A copy of a part: more may be said meanwhile.
+  const auto bytes = std::make_shared<std::string>(state->to_write.substr(state->written, 1 << 18));
   state->wire->write(asio::buffer(*bytes),
                      [weak = std::weak_ptr(state), bytes](std::error_code ec, std::size_t n) {
                        if (const auto self = weak.lock()) {
