@@ -80,7 +80,7 @@ class Host final : public detail::RequestSource<std::string>,
     ready.erase(ready.begin());
     return true;
   }
-  void wait_for_request(const RecvParams&, Slot& slot) override {
+  void wait_for_request(Slot& slot) override {
     ++waits;
     waiting_ = &slot;
   }

@@ -88,7 +88,7 @@ class RequestSource : public GeneratorHost {
   virtual bool poll_request(const RecvParams& params, PacketSlot<Request>& slot) = 0;
 
   // Begins to wait for what poll_request could not give: fills the slot and resumes later.
-  virtual void wait_for_request(const RecvParams& params, PacketSlot<Request>& slot) = 0;
+  virtual void wait_for_request(PacketSlot<Request>& slot) = 0;
 
  protected:
   ~RequestSource() = default;
@@ -294,9 +294,7 @@ class YieldAwaiter {
       : promise_(&promise), params_(params) {}
 
   bool await_ready() { return promise_->source().poll_request(params_, slot()); }
-  void await_suspend(std::coroutine_handle<>) {
-    promise_->source().wait_for_request(params_, slot());
-  }
+  void await_suspend(std::coroutine_handle<>) { promise_->source().wait_for_request(slot()); }
   Request await_resume() {
     if (slot().error) {
       throw take_error();

@@ -130,7 +130,7 @@ class Session final : public Connection<P, T, C>,
     return polled_ == Polled::packet;
   }
 
-  void wait_for_request(const RecvParams&, Slot& slot) override { slot_ = &slot; }
+  void wait_for_request(Slot& slot) override { slot_ = &slot; }
 
   // Connection: what happens to the peer.
 
