@@ -14,10 +14,10 @@ Its tables have a row for each behaviour of EasyNetwork:
 
 Prints one line for each problem, and fails if there is any. --root checks another folder.
 """
-import argparse
-import pathlib
 import re
 import sys
+
+from house import parser_for
 
 PAGE = "docs/easynetwork.md"
 # How many behaviours there are of each letter.
@@ -101,11 +101,7 @@ def check_labels(rows, tests, report):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parent.parent)
-    root = parser.parse_args().root.resolve()
+    root = parser_for(__doc__).parse_args().root
     problems = []
     if not (root / PAGE).is_file():
         sys.exit(f"there is no {root / PAGE}")

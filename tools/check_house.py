@@ -9,10 +9,10 @@
 
 Prints one line for each breach, and fails if there is any. --root checks another folder.
 """
-import argparse
-import pathlib
 import re
 import sys
+
+from house import parser_for
 
 # The towers, each from its lowest floor up. A header may include the lower floors of its own tower
 # and every floor of the towers named in BELOW. A new header needs a place here.
@@ -37,13 +37,12 @@ FLOORS = {
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
          "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/receive_deadlines.hpp"],
-        ["transport.hpp", "detail/completion.hpp", "detail/socket_transport.hpp", "detail/socket_file.hpp", "detail/event.hpp",
-         "detail/generator_promise.hpp", "detail/lazy_timer.hpp",
-         "detail/memory_pipe.hpp"],
-        ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp", "detail/channel.hpp", "detail/passing_transport.hpp",
-         "transports/tcp.hpp",
+        ["transport.hpp", "detail/completion.hpp", "detail/socket_file.hpp", "detail/event.hpp",
+         "detail/generator_promise.hpp", "detail/lazy_timer.hpp", "detail/memory_pipe.hpp"],
+        ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp",
+         "detail/channel.hpp", "detail/passing_transport.hpp", "detail/socket_transport.hpp",
          "transports/memory.hpp"],
-        ["connector.hpp"],
+        ["connector.hpp", "transports/tcp.hpp"],
         ["transports/tcp_connector.hpp", "transports/unix.hpp"],
     ],
     "roof": [
@@ -260,11 +259,7 @@ def check_comments(lines, report):
 # --- everything --------------------------------------------------------------
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parent.parent)
-    root = parser.parse_args().root.resolve()
+    root = parser_for(__doc__).parse_args().root
     breaches = []
 
     def reporter(path):

@@ -77,7 +77,7 @@ CONTRACT_TEST("H8: a close does not wait for a peer that wants to be rid of some
   Scene<> scene(net, script);
   auto guest = scene.silent_guest();
   // More than the system keeps on the way.
-  guest.say("go\n" + std::string(net == Net::memory ? 300'000 : 4'000'000, 'y'));
+  guest.say("go\n" + std::string(net == Net::memory ? 1'000'000 : 8'000'000, 'y'));
   CHECK(scene.until([&] { return guest.unsaid() == 0; }));
   guest.listen();
   CHECK(scene.until_ended(guest));

@@ -7,6 +7,7 @@
 #include "cowire/server.hpp"
 #include "cowire/testing/manual_clock.hpp"
 #include "cowire/transports/memory.hpp"
+#include "support/guest.hpp"
 #include "support/manual_time.hpp"
 #include "support/records.hpp"
 #include "support/run.hpp"
@@ -59,44 +60,12 @@ struct Script {
   }
 };
 
-/// The client's side: reads all the time, remembers what came.
-class Guest {
- public:
-  explicit Guest(MemoryEnd end) : state_(std::make_shared<State>(std::move(end))) { read(state_); }
-
-  void say(const std::string& bytes) {
-    state_->to_write += bytes;
-    if (!state_->writing) {
-      write(state_);
-    }
-  }
-  void finish() {
-    std::error_code ignored;
-    state_->end.shutdown_send(ignored);
-  }
-  void leave() { state_->end.close(); }
-  void reset() { state_->end.abort(); }
-
-  const std::string& heard() const { return state_->heard; }
-  bool has_ended() const { return state_->ended.has_value(); }
-  std::error_code ended() const { return state_->ended.value_or(std::error_code()); }
-
- private:
-  struct State {
-    explicit State(MemoryEnd given) : end(std::move(given)) {}
-    MemoryEnd end;
-    std::string heard;
-    std::string to_write;
-    char buffer[4096] = {};
-    bool writing = false;
-    std::optional<std::error_code> ended;
-  };
-
-  static void read(const std::shared_ptr<State>& state);
-  static void write(const std::shared_ptr<State>& state);
-
-  std::shared_ptr<State> state_;
-};
+/// Connects, and hears what comes.
+inline Guest guest_on(MemoryEnd end) {
+  Guest guest(wire_of(std::move(end)));
+  guest.listen();
+  return guest;
+}
 
 /// A server of lines, its clock, its door and its log.
 struct MemoryServer {
@@ -118,7 +87,7 @@ struct MemoryServer {
     return outcome;
   }
   Guest guest() {
-    Guest guest(door.connect());
+    Guest guest = guest_on(door.connect());
     settle();
     return guest;
   }

@@ -90,7 +90,7 @@ TEST_CASE("a copy that outlives the connection: sends say what ended it") {
     keeper.in_turn([&] { keeper.peer->close(); });
     CHECK(keeper.peer->is_closing());
     CHECK(keeper.refused() == errc::closed);
-    keeper.guest->leave();
+    keeper.guest->close();
     keeper.test.settle();
     CHECK(keeper.refused() == errc::closed);
   }
@@ -100,7 +100,7 @@ TEST_CASE("a copy that outlives the connection: sends say what ended it") {
     CHECK(keeper.guest->ended() == asio::error::connection_reset);
   }
   SUBCASE("the guest has left") {
-    keeper.guest->leave();
+    keeper.guest->close();
     keeper.test.settle();
     CHECK(keeper.refused() == errc::closed);
   }
@@ -111,7 +111,7 @@ TEST_CASE("a copy that outlives the connection: sends say what ended it") {
   }
   SUBCASE("the server has been shut down") {
     keeper.test.run(keeper.test->shutdown());
-    keeper.guest->leave();
+    keeper.guest->close();
     keeper.test.settle();
     CHECK(keeper.refused() == errc::closed);
   }
@@ -199,7 +199,7 @@ TEST_CASE("sends, close and abort from other threads while the connection ends")
     for (std::thread& sender : senders) {
       sender.join();
     }
-    keeper.guest->leave();
+    keeper.guest->close();
     keeper.test.settle();
     CHECK(keeper.test.records.complaints().empty());
   }

@@ -160,7 +160,7 @@ TEST_CASE("S3: service_init runs while peers may connect and nobody is accepted"
   std::optional<Guest> guest;
   Script script;
   script.init = [&](Service& service) -> Task<void> {
-    guest.emplace(door->connect());
+    guest = guest_on(door->connect());
     co_await wait_on(service.executor(), 1s);
     journal.push_back((*server)->is_serving() ? "serving" : "not serving");
     journal.push_back((*server)->is_listening() ? "listening" : "not listening");
@@ -248,7 +248,7 @@ TEST_CASE("one server serves several listeners") {
   world->add_listener(second);
   world.serve();
   Guest one = world.guest();
-  Guest two(second.connect());
+  Guest two = guest_on(second.connect());
   one.say("1\n");
   two.say("2\n");
   world.settle();
@@ -281,7 +281,7 @@ TEST_CASE("S4: the order of the end: acceptors, peers, at_exit last one first") 
   Guest guest = world.guest();
   world->request_shutdown();
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(outcome->succeeded());
   CHECK(journal == Journal{"bye", "background", "exit 2", "exit 1"});
@@ -315,7 +315,7 @@ TEST_CASE("S7: shutdown waits for the hooks of the peers") {
   CHECK(journal == Journal{"bye"});
   CHECK(guest.heard() == "bye\n");
   CHECK(guest.ended() == asio::error::eof);
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(stopping->succeeded());
   CHECK(serving->succeeded());
@@ -340,7 +340,7 @@ TEST_CASE("S7: ten shutdowns at once, and one more after them") {
     all.push_back(spawn(world.io, world->shutdown()));
   }
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   for (const auto& one : all) {
     CHECK(one->succeeded());
@@ -415,13 +415,13 @@ TEST_CASE("S10: stop_listening may be repeated; connected peers are served on, t
   one.say("hello\n");
   world.settle();
   CHECK(one.heard() == "hello\n");
-  one.leave();
+  one.close();
   world.settle();
   CHECK(!serving->done);
   two.say("hello\n");
   world.settle();
   CHECK(two.heard() == "hello\n");
-  two.leave();
+  two.close();
   world.settle();
   CHECK(serving->succeeded());
   CHECK(world.records.complaints() == "");
@@ -447,8 +447,8 @@ TEST_CASE("S10: close ends the server and its peers; wait_closed waits for that"
   world->close();
   const auto closed = world.run(world->wait_closed());
   CHECK(!world->is_listening());
-  idle.leave();
-  busy.leave();
+  idle.close();
+  busy.close();
   world.settle();
   CHECK(closed->succeeded());
   CHECK(serving->succeeded());
@@ -478,7 +478,7 @@ TEST_CASE("S11: a handler stops the listening and goes on answering") {
   CHECK(guest.heard() == "stop\nmore\n");
   CHECK_THROWS_AS(world.door.connect(), std::system_error);
   CHECK(!serving->done);
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(serving->succeeded());
 }
@@ -501,7 +501,7 @@ TEST_CASE("S11: a handler requests the shutdown of its server") {
   guest.say("stop\n");
   world.settle();
   CHECK(guest.heard() == "stopping\n");
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(serving->succeeded());
   CHECK(world.records.complaints() == "");
@@ -520,7 +520,7 @@ TEST_CASE("serve_forever, cancelled, shuts down and then throws operation_aborte
   Guest guest = world.guest();
   serving->cancel.emit(asio::cancellation_type::terminal);
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   REQUIRE(serving->done);
   CHECK(serving->code() == asio::error::operation_aborted);
@@ -648,7 +648,7 @@ TEST_CASE("D11: a handler that waits at its yield finds errc::cancelled there") 
   CHECK(after == 1);
   CHECK(guest.heard() == "going down\n");
   CHECK(guest.ended() == asio::error::eof);
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(serving->succeeded());
   CHECK(world.records.complaints() == "");
@@ -667,7 +667,7 @@ TEST_CASE("D11: as_result does not turn the cancellation into an answer") {
   Guest guest = world.guest();
   world->request_shutdown();
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(journal == Journal{"gone"});
   CHECK(serving->succeeded());
@@ -702,7 +702,7 @@ TEST_CASE(
   world.pass(1s);
   CHECK(guest.heard() == "bye\n");
   CHECK(guest.ended() == asio::error::eof);
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(serving->succeeded());
   CHECK(world.records.complaints() == "");
@@ -729,7 +729,7 @@ TEST_CASE("shutdown while on_connection runs cancels it; the handler is not star
   Guest guest = world.guest();
   world->request_shutdown();
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(seen == asio::error::operation_aborted);
   CHECK(!talked);
@@ -740,10 +740,10 @@ TEST_CASE("shutdown while on_connection runs cancels it; the handler is not star
 TEST_CASE("A6: shutdown right after a connect returns at once") {
   MemoryServer world;
   const auto serving = world.serve();
-  Guest guest(world.door.connect());
+  Guest guest = guest_on(world.door.connect());
   const auto stopping = spawn(world.io, world->shutdown());
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(stopping->succeeded());
   CHECK(serving->succeeded());
@@ -809,7 +809,7 @@ TEST_CASE("drain: idle peers are closed at once, busy ones finish their request"
   const auto stopping = world.run(world->shutdown(10s));
   CHECK(idle.ended() == asio::error::eof);
   CHECK(!busy.has_ended());
-  idle.leave();
+  idle.close();
   world.settle();
   CHECK(world->connections() == 1);
 
@@ -819,7 +819,7 @@ TEST_CASE("drain: idle peers are closed at once, busy ones finish their request"
   CHECK(busy.heard() == "work\n");
   CHECK(busy.ended() == asio::error::eof);
   CHECK(!stopping->done);
-  busy.leave();
+  busy.close();
   world.settle();
   CHECK(stopping->succeeded());
   CHECK(serving->succeeded());
@@ -839,7 +839,7 @@ TEST_CASE(
   world.settle();
   CHECK(guest.heard() == "one\ntwo\n");
   CHECK(guest.ended() == asio::error::eof);
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(stopping->succeeded());
 }
@@ -861,11 +861,11 @@ TEST_CASE("drain: a peer that has not taken its answers is busy") {
   world.settle();
   const auto stopping = world.run(world->shutdown(10s));
   CHECK(world->connections() == 1);
-  Guest guest(std::move(end));
+  Guest guest = guest_on(std::move(end));
   world.settle();
   CHECK(guest.heard() == request);
   CHECK(guest.ended() == asio::error::eof);
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(stopping->succeeded());
 }
@@ -912,7 +912,7 @@ TEST_CASE("drain: an earlier deadline wins, a later one changes nothing") {
   CHECK(!guest.has_ended());
   world.pass(1ms);
   CHECK(guest.ended() == asio::error::eof);
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(serving->succeeded());
 }
@@ -975,7 +975,7 @@ TEST_CASE("a background task that fails shuts the server down, and serve_forever
   Guest guest = world.guest();
   world.pass(1s);
   CHECK(guest.ended() == asio::error::eof);
-  guest.leave();
+  guest.close();
   world.settle();
   REQUIRE(serving->done);
   CHECK_THROWS_WITH_AS(std::rethrow_exception(serving->error), "disk full", std::runtime_error);
@@ -1138,7 +1138,7 @@ TEST_CASE("A3: any other error of accept ends the server, and serve_forever thro
   Guest guest = world.guest();
   world.door.fail_next(asio::error::bad_descriptor);
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   REQUIRE(serving->done);
   CHECK(serving->code() == asio::error::bad_descriptor);
@@ -1157,8 +1157,8 @@ TEST_CASE("a protocol that fails to make a connection's state loses that connect
   server.add_listener(door);
   const auto serving = spawn(io, server.serve_forever());
   settle(io);
-  const Guest lost(door.connect());
-  Guest served(door.connect());
+  const Guest lost = guest_on(door.connect());
+  Guest served = guest_on(door.connect());
   served.say("hello\n");
   settle(io);
   CHECK(lost.has_ended());
@@ -1170,11 +1170,11 @@ TEST_CASE("A5: a peer that is gone before its turn leaves no complaint") {
   MemoryServer world;
   world.serve();
   for (int i = 0; i < 3; ++i) {
-    Guest guest(world.door.connect());
+    Guest guest = guest_on(world.door.connect());
     if (i == 1) {
       guest.reset();
     } else {
-      guest.leave();
+      guest.close();
     }
   }
   world.settle();
@@ -1220,13 +1220,13 @@ TEST_CASE("above max_connections peers wait until one leaves") {
   CHECK(guests[2].heard().empty());
   CHECK(world.records.count("the limit of 2 connections", LogLevel::warning) == 1);
 
-  guests[0].leave();
+  guests[0].close();
   world.settle();
   CHECK(world->connections() == 2);
   CHECK(guests[2].heard() == "2\n");
   CHECK(guests[3].heard().empty());
-  guests[1].leave();
-  guests[2].leave();
+  guests[1].close();
+  guests[2].close();
   world.settle();
   CHECK(guests[3].heard() == "3\n");
   CHECK(world->connections() == 1);
@@ -1239,14 +1239,14 @@ TEST_CASE("max_connections counts the peers of all listeners together") {
   MemoryDoor other(world.io.get_executor());
   world->add_listener(other);
   world.serve();
-  std::optional<Guest> one(world.door.connect());
-  std::optional<Guest> two(other.connect());
+  std::optional<Guest> one = guest_on(world.door.connect());
+  std::optional<Guest> two = guest_on(other.connect());
   one->say("one\n");
   two->say("two\n");
   world.settle();
   CHECK(world->connections() == 1);
   CHECK(one->heard() + two->heard() == "one\n");
-  one->leave();
+  one->close();
   world.settle();
   CHECK(world->connections() == 1);
   CHECK(two->heard() == "two\n");
@@ -1280,7 +1280,7 @@ TEST_CASE("limits that make no sense are taken for the nearest that does") {
   } else {  // No queue holds an answer: the peer is dropped.
     CHECK(guest.has_ended());
   }
-  guest.leave();
+  guest.close();
   const auto stopped = world.run(world->shutdown(std::chrono::nanoseconds::max()));
   CHECK(stopped->done);
   CHECK(serving->done);
@@ -1295,7 +1295,7 @@ TEST_CASE("a server that is full shuts down at once") {
   Guest two = world.guest();
   world->request_shutdown();
   world.settle();
-  one.leave();
+  one.close();
   world.settle();
   CHECK(serving->succeeded());
 }
@@ -1394,15 +1394,15 @@ TEST_CASE("the destructor, called by a log sink") {
                                                   options);
   server->add_listener(door);
   const auto serving = spawn(io, server->serve_forever());
-  Guest one(door.connect());
-  Guest two(door.connect());
-  Guest three(door.connect());
+  Guest one = guest_on(door.connect());
+  Guest two = guest_on(door.connect());
+  Guest three = guest_on(door.connect());
   settle(io);
   one.say("fail\n");
   two.say("cut off");
   settle(io);
   two.reset();
-  three.leave();
+  three.close();
   settle(io);
   CHECK(server == nullptr);
   CHECK(serving->done);
@@ -1452,7 +1452,7 @@ TEST_CASE("a server may be moved while it serves") {
   CHECK(guest.heard() == "hello\n");
   moved.request_shutdown();
   world.settle();
-  guest.leave();
+  guest.close();
   world.settle();
   CHECK(serving->succeeded());
 }

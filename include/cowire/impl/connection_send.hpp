@@ -357,8 +357,10 @@ void Connection<P, T, C>::continue_close() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_discarding() {
-  if (scrap_.size() == 0) {
-    scrap_ = context_->pool.take(1);
+  // Most peers send nothing more. One that does may send a lot: a larger block from the second
+  // read.
+  if (scrap_.size() < BlockPool::block_size) {
+    scrap_ = context_->pool.take(scrap_.size() == 0 ? 1 : BlockPool::block_size);
   }
   reading_ = true;
   transport_->async_read_some(

@@ -2,15 +2,12 @@
 #pragma once
 
 #include "cowire/detail/socket_transport.hpp"
-#include "cowire/task.hpp"
 #include "cowire/transport.hpp"
 
 #include <asio/any_io_executor.hpp>
-#include <asio/basic_socket_acceptor.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
 #include <asio/socket_base.hpp>
-#include <asio/use_awaitable.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +28,8 @@ inline Endpoint to_endpoint(const asio::ip::tcp::endpoint& endpoint) {
 /// With the executor type of an io_context, `BasicTcpTransport<asio::io_context::executor_type>`,
 /// Asio's type-erased executor stays out of the path of the packets.
 template <class Executor = asio::any_io_executor>
-class BasicTcpTransport : public detail::SocketTransport<asio::ip::tcp, Executor> {
-  using Base = detail::SocketTransport<asio::ip::tcp, Executor>;
+class BasicTcpTransport : public detail::SocketTransport<asio::ip::tcp, Executor, &to_endpoint> {
+  using Base = detail::SocketTransport<asio::ip::tcp, Executor, &to_endpoint>;
   using Base::socket_;
 
  public:
@@ -49,12 +46,6 @@ class BasicTcpTransport : public detail::SocketTransport<asio::ip::tcp, Executor
     socket_.close(ignored);
   }
 
-  /// Unknown (an empty address) once the socket is closed.
-  Endpoint local_endpoint() const {
-    std::error_code ec;
-    const auto local = socket_.local_endpoint(ec);
-    return ec ? Endpoint{} : to_endpoint(local);
-  }
   Endpoint remote_endpoint() const { return to_endpoint(remote_); }
 
   void apply(const SocketOptions& options) {
@@ -109,15 +100,15 @@ struct TcpListenOptions {
 
 /// A listening TCP socket. A Listener.
 template <class Executor = asio::any_io_executor>
-class BasicTcpListener {
- public:
-  using executor_type = Executor;
-  using transport_type = BasicTcpTransport<Executor>;
+class BasicTcpListener : public detail::SocketListener<asio::ip::tcp, BasicTcpTransport<Executor>> {
+  using Base = detail::SocketListener<asio::ip::tcp, BasicTcpTransport<Executor>>;
+  using Base::acceptor_;
 
+ public:
   /// Binds to one address and listens. @throws std::system_error
   BasicTcpListener(const Executor& executor, const asio::ip::tcp::endpoint& endpoint,
                    const TcpListenOptions& options = {})
-      : acceptor_(executor) {
+      : Base(executor) {
     acceptor_.open(endpoint.protocol());
     acceptor_.set_option(asio::socket_base::reuse_address(true));
 #ifdef SO_REUSEPORT
@@ -133,28 +124,9 @@ class BasicTcpListener {
     local_ = acceptor_.local_endpoint();
   }
 
-  executor_type get_executor() { return acceptor_.get_executor(); }
-
-  /// The next connection. @throws std::system_error @cancellation Total.
-  Task<transport_type> accept() {
-    asio::ip::tcp::endpoint remote;
-    auto socket = co_await acceptor_.async_accept(remote, asio::use_awaitable);
-    co_return transport_type(std::move(socket), remote);
-  }
-
-  bool is_open() const { return acceptor_.is_open(); }
-  void cancel() {
-    std::error_code ignored;
-    acceptor_.cancel(ignored);
-  }
-  void close() {
-    std::error_code ignored;
-    acceptor_.close(ignored);
-  }
   Endpoint local_endpoint() const { return to_endpoint(local_); }
 
  private:
-  asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
   asio::ip::tcp::endpoint local_;
 };
 

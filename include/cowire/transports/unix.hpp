@@ -9,7 +9,6 @@
 #include "cowire/transport.hpp"
 
 #include <asio/any_io_executor.hpp>
-#include <asio/basic_socket_acceptor.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
@@ -58,9 +57,9 @@ inline std::string abstract_name(std::string_view name) { return '\0' + std::str
 
 /// A connected Unix domain socket. A Transport.
 template <class Executor = asio::any_io_executor>
-class BasicUnixTransport : public detail::SocketTransport<asio::local::stream_protocol, Executor> {
-  using Base = detail::SocketTransport<asio::local::stream_protocol, Executor>;
-  using Base::socket_;
+class BasicUnixTransport
+    : public detail::SocketTransport<asio::local::stream_protocol, Executor, &to_endpoint> {
+  using Base = detail::SocketTransport<asio::local::stream_protocol, Executor, &to_endpoint>;
 
  public:
   using typename Base::socket_type;
@@ -74,12 +73,6 @@ class BasicUnixTransport : public detail::SocketTransport<asio::local::stream_pr
   /// if there were bytes that nobody read.
   void abort() { this->close(); }
 
-  /// Unknown (an empty address) once the socket is closed.
-  Endpoint local_endpoint() const {
-    std::error_code ec;
-    const auto local = socket_.local_endpoint(ec);
-    return ec ? Endpoint{} : to_endpoint(local);
-  }
   Endpoint remote_endpoint() const { return remote_; }
 
   void apply(const SocketOptions&) const noexcept {}
@@ -187,13 +180,13 @@ struct UnixListenOptions {
 ///
 /// Removes its file when it is closed or destroyed, unless the file is another one by then.
 template <class Executor = asio::any_io_executor>
-class BasicUnixListener {
+class BasicUnixListener
+    : public detail::SocketListener<asio::local::stream_protocol, BasicUnixTransport<Executor>> {
   using SocketProtocol = asio::local::stream_protocol;
+  using Base = detail::SocketListener<SocketProtocol, BasicUnixTransport<Executor>>;
+  using Base::acceptor_;
 
  public:
-  using executor_type = Executor;
-  using transport_type = BasicUnixTransport<Executor>;
-
   /// Binds to a path, or an abstract_name(), and listens. With "" the system chooses an abstract
   /// name (Linux).
   ///
@@ -202,7 +195,7 @@ class BasicUnixListener {
   /// @throws Error listen_failed
   BasicUnixListener(const Executor& executor, const std::string& path,
                     const UnixListenOptions& options = {})
-      : acceptor_(executor) {
+      : Base(executor) {
     std::string problem = detail::unusable_path(path);
     try {
       if (problem.empty()) {
@@ -219,25 +212,10 @@ class BasicUnixListener {
     throw Error(errc::listen_failed, std::move(context));
   }
 
-  executor_type get_executor() { return acceptor_.get_executor(); }
-
-  /// The next connection. @throws std::system_error @cancellation Total.
-  Task<transport_type> accept() {
-    SocketProtocol::endpoint remote;
-    auto socket = co_await acceptor_.async_accept(remote, asio::use_awaitable);
-    co_return transport_type(std::move(socket), remote);
-  }
-
-  bool is_open() const { return acceptor_.is_open(); }
-  void cancel() {
-    std::error_code ignored;
-    acceptor_.cancel(ignored);
-  }
   /// @returns Why the file could not be removed, if so.
   std::error_code close() {
     const std::error_code failed = file_.remove();
-    std::error_code ignored;
-    acceptor_.close(ignored);
+    Base::close();
     return failed;
   }
   Endpoint local_endpoint() const { return local_; }
@@ -264,7 +242,6 @@ class BasicUnixListener {
     acceptor_.listen(options.backlog);
   }
 
-  asio::basic_socket_acceptor<SocketProtocol, Executor> acceptor_;
   detail::SocketFile file_;
   Endpoint local_;
 };
