@@ -57,6 +57,7 @@ set(COWIRE_HEADERS
   include/cowire/impl/connection.hpp
   include/cowire/impl/connection_send.hpp
   include/cowire/impl/server_state.hpp
+  include/cowire/impl/server_state_stop.hpp
   include/cowire/impl/session.hpp
   include/cowire/impl/tcp.hpp
   include/cowire/serializers/fixed_size.hpp

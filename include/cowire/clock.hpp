@@ -20,8 +20,8 @@ namespace cowire {
 ///     C::Timer<E>(e)           a timer that is not set
 ///     t.expires_at(p)          sets it and cancels a wait
 ///     t.async_wait(h)          calls h(error_code): no error when the time has come,
-///                              asio::error::operation_aborted after cancel() or expires_at()
-///     t.cancel()               cancels the wait
+///                              asio::error::operation_aborted after expires_at(), or when the
+///                              timer has been destroyed
 ///
 /// `SteadyClock` is the real one; `testing::ManualClock` stands still until a test moves it.
 template <class C, class Executor>
@@ -30,7 +30,6 @@ concept Clock = requires(const Executor& executor, typename C::template Timer<Ex
   { C::now(executor) } -> std::same_as<typename C::time_point>;
   timer.expires_at(point);
   timer.async_wait([](std::error_code) {});
-  timer.cancel();
 };
 
 /// Real time, from std::chrono::steady_clock.

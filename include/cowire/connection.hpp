@@ -242,8 +242,12 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
     std::atomic<int>* visitors_;
   };
 
-  // Whether this is the executor, as far as it can tell; also if the connection is closed.
-  bool runs_here() const noexcept {
+  // Whether a send need not be posted: this is the executor, as far as it can tell, or the
+  // connection is closed.
+  bool may_send_here() const noexcept {
+    if (is_running_here()) {
+      return true;
+    }
     const Visit visit(*this);
     return closed_ || detail::runs_here(executor_);
   }

@@ -40,7 +40,8 @@ class ConnectAttempt {
     failures_ += reason;
   }
 
-  /// For connectors: has `f()` called if the client gives up, to stop what no cancellation stops.
+  /// For connectors: has `f()` called when no connection comes of it, to stop what no cancellation
+  /// stops.
   void on_give_up(std::function<void()> f) { give_up_ = std::move(f); }
 
   /// For the client: nobody wants the connection any more.
@@ -111,6 +112,8 @@ Task<typename K::transport_type> ConnectAttempt::run(std::shared_ptr<ConnectAtte
                                                   }
                                                 } catch (const std::exception& unexpected) {
                                                   self->failed("", unexpected.what());
+                                                } catch (...) {
+                                                  self->failed("", "the connector failed");
                                                 }
                                                 outcome->done = true;
                                                 self->changed_.notify();

@@ -77,7 +77,7 @@ class Peer {
   /// Counts the server's connections, from 1.
   std::uint64_t id() const noexcept { return channel_->id(); }
 
-  /// The addresses. After the end the local one may be unknown: empty.
+  /// The addresses. After the end the local one of a socket is unknown: empty.
   Endpoint local_endpoint() const { return channel_->local_endpoint(); }
   Endpoint remote_endpoint() const { return channel_->remote_endpoint(); }
 

@@ -77,7 +77,8 @@ struct AnyHandler {
 ///     t.cancel()                             and ends what is under way (operation_aborted): the
 ///                                            two let idle connections own no memory
 ///
-/// At most one read and one write are under way at a time.
+/// At most one read and one write are under way at a time. What is under way when the transport is
+/// closed, or destroyed after that, ends with an error later: it must not use the transport then.
 template <class T>
 concept Transport = std::move_constructible<T> &&
                     requires(T& t, const T& c, asio::mutable_buffer in, asio::const_buffer out,

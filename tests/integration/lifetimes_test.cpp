@@ -26,8 +26,13 @@ struct Chat {
   std::vector<Client> peers = {};
 
   void on_connection(Client& client) { peers.push_back(client); }
-  Requests handle(Client&) {
+  Requests handle(Client& client) {
     const Line line = co_yield {};
+    if (line == "wait") {
+      ManualClock::Timer<asio::any_io_executor> timer(client.executor());
+      timer.expires_at(ManualClock::now(client.executor()) + 1h);
+      co_await timer.async_wait(deferred);
+    }
     for (Client& peer : peers) {
       peer.send_packet(line);
     }
@@ -87,6 +92,19 @@ CONTRACT_TEST("lifetimes: a handler that keeps copies of its peers goes with its
       two.reset();
       CHECK(scene.until_empty());
     }
+  }
+  CHECK(life.use_count() == 1);
+}
+
+CONTRACT_TEST("lifetimes: the same, while a peer's handler waits for something that never ends") {
+  const auto life = std::make_shared<int>();
+  {
+    Scene<Chat> scene(net, Chat{life});
+    auto guest = scene.guest();
+    guest.say("wait\n");
+    scene.settle();
+    SUBCASE("the server goes first") { const auto gone = std::move(scene.server); }
+    SUBCASE("they go together") {}
   }
   CHECK(life.use_count() == 1);
 }

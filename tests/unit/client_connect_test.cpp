@@ -396,6 +396,30 @@ TEST_CASE("a connect that takes for ever can be cancelled") {
   CHECK_FALSE(client.is_connected());
 }
 
+namespace {
+
+struct Thrower {
+  using transport_type = TcpTransport;
+  std::string name() const { return "nowhere"; }
+  template <class C>
+  Task<std::optional<TcpTransport>> connect(asio::any_io_executor,
+                                            std::shared_ptr<ConnectAttempt>) const {
+    throw 42;
+    co_return std::nullopt;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a connector that throws anything at all has failed") {
+  asio::io_context io;
+  TcpClient client(io, Lines{});
+  const auto connecting = spawn(io, client.connect(Thrower{}, 0s));
+  settle(io);
+  REQUIRE(connecting->done);
+  CHECK(connecting->code() == errc::connect_failed);
+}
+
 TEST_CASE("already_connected: while connected, and while connecting") {
   asio::io_context io;
   Door door(io);

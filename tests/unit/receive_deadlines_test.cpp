@@ -72,6 +72,23 @@ TEST_CASE("a packet that has begun has its own limit, which more bytes do not mo
   CHECK(deadlines.expire(at(60s)) == Expired::packet);
 }
 
+TEST_CASE("a pause keeps what is left of the limits") {
+  Deadlines deadlines(limits);
+  deadlines.begin_wait(start, std::nullopt);
+  deadlines.keep_waiting(start, false);
+  deadlines.pause(at(40s));
+  CHECK(deadlines.first() == Deadlines::never);
+  deadlines.keep_waiting(at(100s), false);
+  CHECK(deadlines.first() == at(120s));
+  deadlines.keep_waiting(at(101s), true);
+  deadlines.pause(at(107s));
+  deadlines.keep_waiting(at(200s), true);
+  CHECK(deadlines.first() == at(204s));
+  deadlines.pause(at(300s));  // Nobody looked in time: it has passed, and is not forgotten.
+  deadlines.keep_waiting(at(400s), true);
+  CHECK(deadlines.expire(at(401s)) == Expired::packet);
+}
+
 TEST_CASE("a packet ends its limit, and the next one has a whole one") {
   Deadlines deadlines(limits);
   deadlines.begin_wait(start, std::nullopt);

@@ -5,6 +5,8 @@
 #include "support/memory_server.hpp"
 
 #include <asio/error.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -893,6 +895,30 @@ TEST_CASE("drain: at the deadline the handlers are cancelled, later they are cut
   world.pass(3s);
   CHECK(stopping->succeeded());
   CHECK(serving->succeeded());
+}
+
+TEST_CASE("drain: who ends late in the grace still has time to close in order") {
+  Script script = talking(echo_or_wait);
+  std::optional<MemoryServer> world;
+  script.bye = [&](Client& client) -> Task<void> {
+    testing::ManualClock::Timer<asio::any_io_executor> timer(client.executor());
+    timer.expires_at(testing::ManualClock::now(client.executor()) + 1s);
+    std::error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+  };
+  world.emplace(script);
+  const auto serving = world->serve();
+  Guest guest = world->guest();
+  guest.say("wait\n");
+  world->settle();
+  const auto stopping = world->run((*world)->shutdown());
+  world->pass(1s);
+  CHECK(guest.ended() == asio::error::eof);  // It does not close its side.
+  world->pass(2500ms);                       // The grace is over.
+  CHECK(!stopping->done);
+  world->pass(500ms);
+  CHECK(stopping->succeeded());
+  CHECK(world->records.complaints() == "");
 }
 
 TEST_CASE("drain: an earlier deadline wins, a later one changes nothing") {

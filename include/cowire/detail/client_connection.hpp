@@ -142,7 +142,11 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   }
 
   void finish_wait(std::error_code ec) {
-    ec == asio::error::operation_aborted ? this->pause_receive() : this->stop_receive();
+    if (ec == asio::error::operation_aborted) {
+      this->pause_receive();
+    } else {
+      this->stop_receive();
+    }
     if (receiver_) {
       std::exchange(receiver_, {}).complete(ec);
     }

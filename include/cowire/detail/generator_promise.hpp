@@ -135,9 +135,8 @@ class OperationAwaiter<Initiation, void(Args...), InitArgs...> {
             std::move(initiation_)(Handler(this, host_->begin_await()), std::move(args)...);
           },
           args_);
-    } catch (...) {  // It never began.
-      host_->end_operation();
-      host_->end_await();
+    } catch (...) {  // It never began, and its handler is gone.
+      initiating_ = false;
       throw;
     }
     initiating_ = false;
@@ -154,6 +153,15 @@ class OperationAwaiter<Initiation, void(Args...), InitArgs...> {
 
     Handler(OperationAwaiter* awaiter, std::uint64_t ticket)
         : awaiter_(awaiter), ticket_(ticket), host_(awaiter->host_->shared_host()) {}
+    Handler(Handler&&) noexcept = default;
+    Handler& operator=(Handler&&) = delete;
+    // Dropped: the operation could not begin, or its execution context is being destroyed.
+    ~Handler() {
+      if (host_ != nullptr && host_->is_current(ticket_)) {
+        host_->end_await();
+        host_->end_operation();
+      }
+    }
 
     executor_type get_executor() const noexcept { return host_->host_executor(); }
     cancellation_slot_type get_cancellation_slot() const noexcept {
@@ -162,16 +170,14 @@ class OperationAwaiter<Initiation, void(Args...), InitArgs...> {
 
     template <class... Results>
     void operator()(Results&&... results) {
-      if (!host_->is_current(ticket_)) {
+      const auto host = std::move(host_);
+      if (!host->is_current(ticket_) || host->end_operation()) {
         return;
       }
-      if (host_->end_operation()) {
-        return;
-      }
-      host_->end_await();
+      host->end_await();
       awaiter_->results_.emplace(std::forward<Results>(results)...);
       if (!awaiter_->initiating_) {
-        host_->resume_generator();
+        host->resume_generator();
       }
     }
 

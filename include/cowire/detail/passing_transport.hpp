@@ -32,7 +32,7 @@ class PassingTransport {
   // Closes and destroys it.
   void release() {
     if (T* const transport = std::get_if<T>(&state_)) {
-      transport->close();
+      transport->close();  // The first: asking the system for addresses costs a call.
       state_ = Addresses{transport->local_endpoint(), transport->remote_endpoint()};
     }
   }

@@ -40,11 +40,8 @@ class ReceiveDeadlines {
 
   // The peer is kept from sending: its limits stand still until keep_waiting().
   void pause(TimePoint now) noexcept {
-    idle_ = never;
-    if (packet_ != never) {
-      packet_left_ = std::max<std::chrono::nanoseconds>(packet_ - now, std::chrono::nanoseconds(1));
-      packet_ = never;
-    }
+    keep(idle_, idle_left_, now);
+    keep(packet_, packet_left_, now);
   }
 
   void got_bytes() noexcept { idle_left_ = limits_->idle_timeout; }
@@ -68,19 +65,21 @@ class ReceiveDeadlines {
     if (wait_ > now) {
       return Expired::nothing;
     }
-    if (idle_ != never) {
-      idle_left_ = idle_ - now;
-    }
-    if (packet_ != never) {
-      packet_left_ = packet_ - now;
-      packet_ = never;
-    }
+    pause(now);
     return Expired::wait;
   }
 
  private:
   static TimePoint after(std::chrono::nanoseconds time, TimePoint now) noexcept {
     return time.count() > 0 ? now + time : never;
+  }
+
+  // Stops a limit. What is left of it is never 0, which would mean that there is none.
+  static void keep(TimePoint& limit, std::chrono::nanoseconds& left, TimePoint now) noexcept {
+    if (limit != never) {
+      left = std::max<std::chrono::nanoseconds>(limit - now, std::chrono::nanoseconds(1));
+      limit = never;
+    }
   }
 
   const Limits* limits_;

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,7 +65,6 @@ class ServerState final : public SessionOwner<P, H>,
                           public std::enable_shared_from_this<ServerState<P, H, C>> {
   using Self = std::shared_ptr<ServerState>;
   using Slot = ListenerSlot<P, H, C>;
-  using Timer = typename C::template Timer<asio::any_io_executor>;
   using time_point = typename C::time_point;
 
  public:
@@ -171,7 +171,9 @@ class ServerState final : public SessionOwner<P, H>,
   Task<void> wait_until(std::optional<time_point> until, Condition condition) {
     return detail::wait_until<C>(executor_, changed_, until, std::move(condition));
   }
-  void for_each_session(void (SessionBase::*action)());
+  template <class Action>
+  void for_each_session(Action action);
+  void cut_off(bool only_with_handler, const char* why);
   bool was_cancelled(const std::exception_ptr& error) const;
   void log(LogLevel level, std::string_view message, std::exception_ptr error = nullptr) const;
 
@@ -200,3 +202,4 @@ class ServerState final : public SessionOwner<P, H>,
 }  // namespace cowire::detail
 
 #include "cowire/impl/server_state.hpp"
+#include "cowire/impl/server_state_stop.hpp"

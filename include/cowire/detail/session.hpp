@@ -291,6 +291,8 @@ class Session final : public Connection<P, T, C>,
     return true;
   }
 
+  bool has_handler() const noexcept override { return phase_ != Phase::closing; }
+
   void finish_serving() {
     if (phase_ == Phase::closing) {
       return;

@@ -24,6 +24,9 @@ class SessionBase {
 
   // Ends the session without asking its handler.
   virtual void kill() = 0;
+
+  // Whether its handler, or a hook, still runs or waits; else the connection is closing.
+  virtual bool has_handler() const noexcept = 0;
 };
 
 // What the sessions of a server share and call.

@@ -7,16 +7,19 @@
 #ifdef ASIO_HAS_LOCAL_SOCKETS
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace cowire::detail {
@@ -39,6 +42,37 @@ inline std::string unusable_path(const std::string& path) {
   }
   return {};
 }
+
+// Keeps two servers that start at once from taking each other's new socket, on which nobody listens
+// yet, for a stale one: holds a lock of the directory. If somebody else keeps that, or it may not
+// be opened, goes on without.
+class StartLock {
+ public:
+  explicit StartLock(const std::string& path) {
+    if (!is_file_path(path)) {
+      return;
+    }
+    const auto directory = std::filesystem::absolute(path).parent_path();
+    directory_ = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    constexpr int most_tries = 100;
+    for (int i = 0; directory_ >= 0 && i < most_tries; ++i) {
+      if (::flock(directory_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  StartLock(const StartLock&) = delete;
+  StartLock& operator=(const StartLock&) = delete;
+  ~StartLock() {
+    if (directory_ >= 0) {
+      ::close(directory_);
+    }
+  }
+
+ private:
+  int directory_ = -1;
+};
 
 // Whether a path is a socket file on which nobody listens any more. The only way to know is to
 // connect: a live server sees a peer that leaves at once.

@@ -10,7 +10,7 @@ namespace cowire {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::send(detail::packet_argument_t<sent_packet> packet) {
-  if (!is_running_here() && !closed_ && !runs_here()) {
+  if (!may_send_here()) {
     send_from_elsewhere(packet);
     return;
   }

@@ -20,7 +20,6 @@ bool Session<P, H, T, C>::next_generator() {
   }
   if (!has_yielded) {  // It refuses the peer, and would do so for ever.
     log().write(LogLevel::debug, "the handler returned before its first yield: connection closed");
-    note_end(&ServerStats::ended_by_handler);
     this->flush();
     this->abort();
   }

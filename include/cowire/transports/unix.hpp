@@ -222,6 +222,7 @@ class BasicUnixListener
 
  private:
   void open(const SocketProtocol::endpoint& endpoint, const UnixListenOptions& options) {
+    const detail::StartLock lock(endpoint.path());
     acceptor_.open(endpoint.protocol());
     std::error_code ec;
     acceptor_.bind(endpoint, ec);
