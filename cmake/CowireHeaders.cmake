@@ -29,6 +29,7 @@ set(COWIRE_HEADERS
   include/cowire/service.hpp
   include/cowire/task.hpp
   include/cowire/task_group.hpp
+  include/cowire/tls_info.hpp
   include/cowire/transport.hpp
   include/cowire/detail/accept_errors.hpp
   include/cowire/detail/channel.hpp
@@ -55,6 +56,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/undisturbed.hpp
   include/cowire/detail/wait_until.hpp
   include/cowire/impl/connection.hpp
+  include/cowire/impl/connection_close.hpp
   include/cowire/impl/connection_send.hpp
   include/cowire/impl/server_state.hpp
   include/cowire/impl/server_state_stop.hpp
@@ -74,4 +76,13 @@ set(COWIRE_HEADERS
   include/cowire/transports/tcp.hpp
   include/cowire/transports/tcp_connector.hpp
   include/cowire/transports/unix.hpp
+)
+
+# Those of the target cowire::tls, which need OpenSSL.
+set(COWIRE_TLS_HEADERS
+  include/cowire/detail/tls_engine.hpp
+  include/cowire/detail/tls_operations.hpp
+  include/cowire/detail/tls_stream.hpp
+  include/cowire/transports/tls.hpp
+  include/cowire/transports/tls_context.hpp
 )

@@ -20,7 +20,7 @@ from house import parser_for
 # its floor.
 FLOORS = {
     "ground": [
-        ["bytes.hpp", "limits.hpp", "logger.hpp"],
+        ["bytes.hpp", "limits.hpp", "logger.hpp", "tls_info.hpp"],
         ["error.hpp"],
         ["result.hpp"],
     ],
@@ -36,14 +36,17 @@ FLOORS = {
     "stream": [
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
-         "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/receive_deadlines.hpp"],
-        ["transport.hpp", "detail/completion.hpp", "detail/socket_file.hpp", "detail/event.hpp",
+         "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/tls_engine.hpp",
+         "detail/receive_deadlines.hpp"],
+        ["transport.hpp", "transports/tls_context.hpp", "detail/completion.hpp", "detail/socket_file.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp", "detail/memory_pipe.hpp"],
         ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp",
          "detail/channel.hpp", "detail/passing_transport.hpp", "detail/socket_transport.hpp",
+         "detail/tls_stream.hpp",
          "transports/memory.hpp"],
-        ["connector.hpp", "transports/tcp.hpp"],
+        ["connector.hpp", "transports/tcp.hpp", "detail/tls_operations.hpp"],
         ["transports/tcp_connector.hpp", "transports/unix.hpp"],
+        ["transports/tls.hpp"],
     ],
     "roof": [
         ["server_stats.hpp"],
@@ -75,7 +78,7 @@ ALLOWED_DEFINES = {}
 CONTRACT_ELSEWHERE = set("""
     serialize deserialize decode decode_end frame_limit to_wire from_wire
     get_executor async_read_some async_write_some async_wait_read try_write_some accept
-    cancel shutdown_send close abort apply native_handle
+    cancel shutdown_send close abort apply native_handle async_handshake async_shutdown_send handshake_error tls_info
     now expires_at async_wait
     make_error_code make_error_condition to_string
 """.split())

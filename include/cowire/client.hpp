@@ -192,6 +192,10 @@ class Client {
   /// The socket, for its options, or -1. Do not close, read or write it.
   int native_handle() const { return connected()->channel().native_handle(); }
 
+  /// What TLS says of the connection, such as the server's certificate; nothing without TLS.
+  /// @throws Error not_connected
+  std::optional<TlsInfo> tls() const { return connected()->channel().tls_info(); }
+
   asio::any_io_executor executor() const { return state_->executor; }
 
  private:

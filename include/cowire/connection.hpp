@@ -100,6 +100,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   Endpoint local_endpoint() const final { return transport_.local_endpoint(); }
   Endpoint remote_endpoint() const final { return transport_.remote_endpoint(); }
   int native_handle() final { return transport_.native_handle(); }
+  std::optional<TlsInfo> tls_info() const final { return transport_.tls_info(); }
   std::uint64_t id() const noexcept final { return id_; }
   bool is_closing() const noexcept final { return closing_; }
 
@@ -136,6 +137,12 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   /// The connection is closed; nothing will be called any more.
   virtual void on_closed() = 0;
+
+  /// Makes the transport's handshake, within Limits::handshake_timeout, and calls done(error), with
+  /// nothing if it succeeded; never, if the connection is closed before.
+  /// @pre NeedsHandshake<T>; nothing else was begun
+  template <class Done>
+  void start_handshake(Done done);
 
   /// Takes the next packet out of the received bytes, without I/O.
   Polled poll(Slot& slot);
@@ -185,6 +192,9 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
     return running_in_.load(std::memory_order_relaxed) != std::thread::id();
   }
   bool is_closed() const noexcept { return closed_; }
+
+  /// Whether what the peer sent first looks like TLS.
+  bool is_called_by_tls() const noexcept { return is_called_by_tls_; }
 
   const Limits& limits() const noexcept { return context_->limits; }
   const Context& context() const noexcept { return *context_; }
@@ -303,6 +313,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void close_here();
   void end_output_here();
   void continue_end();
+  void on_end_sent(std::error_code ec);
   void continue_close();
   void start_discarding();
   void finish_close();
@@ -320,7 +331,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   detail::ReceiveDeadlines<time_point> deadlines_;
   time_point send_deadline_ = never;   // for the peer to take a byte
   time_point close_deadline_ = never;  // for the peer's end, after ours
-  time_point release_at_ = never;      // give memory back
+  time_point handshake_deadline_ = never;
+  time_point release_at_ = never;  // give memory back
 
   std::error_code input_end_;     // The peer's end, or what broke the input.
   const char* end_detail_ = "";   // Says more of it.
@@ -345,9 +357,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   bool end_sent_ = false;
   std::atomic<bool> closed_ = false;  // From here on, nothing of it belongs to the executor.
   bool released_ = false;
+  bool handshake_too_late_ = false;
+  bool has_heard_ = false;         // a byte
+  bool is_called_by_tls_ = false;  // and there is no TLS here
 };
 
 }  // namespace cowire
 
 #include "cowire/impl/connection.hpp"
+#include "cowire/impl/connection_close.hpp"
 #include "cowire/impl/connection_send.hpp"

@@ -21,7 +21,7 @@ namespace cowire {
 /// their own codes (`asio::error::connection_reset`, ...).
 enum class errc {
   end_of_stream = 1,  ///< The peer ended the stream between two packets.
-  truncated,          ///< The stream ended inside a packet.
+  truncated,          ///< The stream was cut: inside a packet, or without TLS's own end.
   timeout,            ///< The time limit of an operation passed. The connection is as it was.
   peer_timeout,       ///< The peer was slower than the limits allow: the connection was given up.
   cancelled,          ///< The operation was cancelled, usually by a shutdown.
@@ -36,6 +36,7 @@ enum class errc {
   already_connected,  ///< The client has a connection already.
   connect_timeout,    ///< Connecting took longer than its time limit.
   connect_failed,     ///< No address of the host could be connected.
+  handshake_failed,   ///< The peers do not agree on TLS, or do not trust each other.
   listen_failed,      ///< An address could not be listened on.
   already_serving,    ///< The server is being served already.
   server_closed,      ///< The server was closed for good.
@@ -60,7 +61,7 @@ struct ErrcText {
 inline constexpr std::array errc_table{
     ErrcText{errc::end_of_stream, "the peer ended the stream",
              "nothing is wrong, there is nothing more to receive"},
-    ErrcText{errc::truncated, "the stream ended inside a packet",
+    ErrcText{errc::truncated, "the stream was cut",
              "treat the last packet as lost: the peer stopped or crashed while sending it"},
     ErrcText{errc::timeout, "the time limit passed",
              "the received bytes are kept: receive again, raise the limit, or close"},
@@ -89,6 +90,8 @@ inline constexpr std::array errc_table{
              "check the host and the network, or raise the time limit of connect()"},
     ErrcText{errc::connect_failed, "no connection could be made",
              "check the host and port, and that a server is listening there"},
+    ErrcText{errc::handshake_failed, "the TLS handshake failed",
+             "check the certificates on both sides, and that the peer speaks TLS 1.2 or newer"},
     ErrcText{errc::listen_failed, "cannot listen",
              "choose another address or port, or stop the program that uses it"},
     ErrcText{errc::already_serving, "the server is being served already",
@@ -228,6 +231,10 @@ struct ErrorContext {
   std::exception_ptr cause;            ///< The exception that this error reports.
 };
 
+namespace detail {
+inline constexpr std::string_view tls_hello = "a TLS ClientHello";
+}
+
 /// Names the protocol that some bytes look like, when a peer seems to have called the wrong port;
 /// empty if they look like nothing known.
 inline std::string_view likely_protocol(Bytes first) noexcept {
@@ -249,7 +256,7 @@ inline std::string_view likely_protocol(Bytes first) noexcept {
   }
   if (text.size() >= 3 && text[0] == '\x16' && text[1] == '\x03' &&
       static_cast<unsigned char>(text[2]) <= 4) {
-    return "a TLS ClientHello";
+    return detail::tls_hello;
   }
   return {};
 }

@@ -28,6 +28,10 @@ struct Limits {
   /// reset the connection, and the peer could lose the last packets. Default 3 s; 0: no wait.
   std::chrono::milliseconds close_timeout = std::chrono::seconds(3);
 
+  /// The longest that a TLS handshake may take. A server's; a client's is a part of connecting.
+  /// Default 10 s; 0: no limit.
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
+
   /// Bytes queued for a peer from which on its handler gets no further request, and an awaited
   /// send_packet() waits. Default 64 KiB; at least 1.
   std::size_t output_high = 64 * 1024;
@@ -73,8 +77,8 @@ std::chrono::nanoseconds bounded(std::chrono::duration<Rep, Period> time) noexce
 inline Limits within_bounds(Limits limits) noexcept {
   using std::chrono::duration_cast;
   using std::chrono::milliseconds;
-  for (milliseconds* time :
-       {&limits.idle_timeout, &limits.frame_timeout, &limits.send_timeout, &limits.close_timeout}) {
+  for (milliseconds* time : {&limits.idle_timeout, &limits.frame_timeout, &limits.send_timeout,
+                             &limits.close_timeout, &limits.handshake_timeout}) {
     *time = duration_cast<milliseconds>(bounded(*time));
   }
   for (std::size_t* count : {&limits.output_high, &limits.output_limit, &limits.receive_limit,

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace cowire {
@@ -83,6 +84,10 @@ class Peer {
 
   /// The socket, for its options, or -1. Do not close, read or write it.
   int native_handle() const { return channel_->native_handle(); }
+
+  /// What TLS says of the connection, such as the peer's certificate; nothing without TLS, and
+  /// after the end. Each call makes it anew.
+  std::optional<TlsInfo> tls() const { return channel_->tls_info(); }
 
   /// Where the connection's work runs.
   asio::any_io_executor executor() const { return channel_->executor(); }

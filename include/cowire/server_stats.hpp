@@ -13,14 +13,15 @@ struct ServerStats {
   std::uint64_t accept_back_offs = 0;  ///< Pauses of accepting: no descriptors, no memory.
 
   // Why connections ended; counted when that is known, which may be before they are closed.
-  std::uint64_t ended_by_peer = 0;     ///< The peer closed, between two packets.
-  std::uint64_t ended_by_handler = 0;  ///< close(), abort(), or a return before the first yield.
-  std::uint64_t broken = 0;            ///< Reset, lost, or cut inside a packet.
-  std::uint64_t timed_out = 0;         ///< errc::peer_timeout.
-  std::uint64_t overflowed = 0;        ///< errc::output_limit.
-  std::uint64_t failed = 0;            ///< An exception left the handler, but for those that are
-                                       ///< condition::disconnected: `broken` and so on.
-  std::uint64_t shut_down = 0;         ///< A shutdown cancelled it, or cut it off.
+  std::uint64_t ended_by_peer = 0;      ///< The peer closed, between two packets.
+  std::uint64_t ended_by_handler = 0;   ///< close(), abort(), or a return before the first yield.
+  std::uint64_t broken = 0;             ///< Reset, lost, or cut inside a packet.
+  std::uint64_t timed_out = 0;          ///< errc::peer_timeout.
+  std::uint64_t overflowed = 0;         ///< errc::output_limit.
+  std::uint64_t failed = 0;             ///< An exception left the handler, but for those that are
+                                        ///< condition::disconnected: `broken` and so on.
+  std::uint64_t handshakes_failed = 0;  ///< No TLS, or no agreement, or not in time.
+  std::uint64_t shut_down = 0;          ///< A shutdown cancelled it, or cut it off.
 
   std::uint64_t packets_received = 0;
   std::uint64_t packets_sent = 0;  ///< Queued: the peer may have gone before it got them.

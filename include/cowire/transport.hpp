@@ -76,8 +76,13 @@ struct AnyHandler {
 ///     t.async_wait_read(k)      (ec)         waits until reading makes sense, without a buffer:
 ///     t.cancel()                             and ends what is under way (operation_aborted): the
 ///                                            two let idle connections own no memory
+///     t.async_shutdown_send(k)  (ec)         shutdown_send(), complete when the end has been sent
+///     t.async_handshake(k)      (ec)         to be done before anything is read or written
+///     t.handshake_error(ec)     Error        why that failed, in words
+///     t.tls_info()              TlsInfo      what TLS says of the connection
 ///
-/// At most one read and one write are under way at a time. What is under way when the transport is
+/// At most one read and one write are under way at a time. What try_write_some did not take is what
+/// the next write begins with. What is under way when the transport is
 /// closed, or destroyed after that, ends with an error later: it must not use the transport then.
 template <class T>
 concept Transport = std::move_constructible<T> &&
@@ -107,6 +112,17 @@ template <class T>
 concept WaitsForRead = requires(T& t) {
   t.async_wait_read(detail::AnyHandler{});
   t.cancel();
+};
+
+/// Whether the end of the stream is sent as bytes are, which may have to wait.
+template <class T>
+concept SendsItsEnd = requires(T& t) { t.async_shutdown_send(detail::AnyHandler{}); };
+
+/// Whether both sides must agree before anything is read or written.
+template <class T>
+concept NeedsHandshake = requires(T& t, const T& c, std::error_code ec) {
+  t.async_handshake(detail::AnyHandler{});
+  { c.handshake_error(ec) } -> std::same_as<Error>;
 };
 
 /// Where connections come from.

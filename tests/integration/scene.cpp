@@ -3,6 +3,20 @@
 
 #include <asio/use_awaitable.hpp>
 
+std::unique_ptr<Wire> OverTls::connect() {
+  const asio::ip::tcp::endpoint to(asio::ip::make_address("127.0.0.1"), port_);
+  asio::ip::tcp::socket socket(*io_);
+  socket.connect(to);
+  socket.set_option(asio::ip::tcp::no_delay(true));
+  cowire::TlsTransport transport(cowire::TcpTransport(std::move(socket), to), test_client_context(),
+                                 "localhost");
+  std::optional<std::error_code> done;
+  transport.async_handshake([&done](std::error_code ec) { done = ec; });
+  REQUIRE(run_until(*io_, [&done] { return done.has_value(); }));
+  REQUIRE(*done == std::error_code());
+  return wire_of(std::move(transport));
+}
+
 cowire::Task<void> say_good_bye(std::string& journal, Client& client) {
   if (client.is_closing()) {
     journal += "closing";

@@ -9,7 +9,9 @@
 #include "cowire/testing/manual_clock.hpp"
 #include "cowire/transports/memory.hpp"
 #include "cowire/transports/tcp.hpp"
+#include "cowire/transports/tls.hpp"
 #include "cowire/transports/unix.hpp"
+#include "support/certificates.hpp"
 #include "support/guest.hpp"
 #include "support/manual_time.hpp"
 #include "support/records.hpp"
@@ -44,7 +46,7 @@ using Received = cowire::Result<Line>;
 using cowire::testing::ManualClock;
 
 /// The transports of the suite.
-enum class Net { memory, tcp, tcp6, unix_path, unix_abstract };
+enum class Net { memory, tcp, tcp6, unix_path, unix_abstract, tls };
 
 /// All of them, with the names that doctest prints.
 inline constexpr std::pair<Net, const char*> nets[] = {
@@ -53,6 +55,7 @@ inline constexpr std::pair<Net, const char*> nets[] = {
     {Net::tcp6, "over TCP, version 6"},
     {Net::unix_path, "over a Unix socket"},
     {Net::unix_abstract, "over an abstract Unix socket"},
+    {Net::tls, "over TLS"},
 };
 
 /// Whether a peer can see that it was dropped, in place of a clean end.
@@ -141,11 +144,32 @@ class OverUnix {
   std::string path_;
 };
 
+/// TLS on TCP.
+class OverTls {
+ public:
+  explicit OverTls(asio::io_context& io, Net = Net::tls) : io_(&io) {}
+
+  template <class Server>
+  void listen(Server& server) {
+    for (auto& listener :
+         cowire::listen_tls(io_->get_executor(), "127.0.0.1", 0, test_server_context())) {
+      port_ = listener.local_endpoint().port;
+      server.add_listener(std::move(listener));
+    }
+  }
+  /// Makes the handshake too, for which the server must run.
+  std::unique_ptr<Wire> connect();
+
+ private:
+  asio::io_context* io_;
+  std::uint16_t port_ = 0;
+};
+
 /// Over the transport that is chosen at run time. (Whoever needs one only takes that: it costs
 /// less to compile.)
 class OverAny {
  public:
-  OverAny(asio::io_context& io, Net net) : net_(net), memory_(io), tcp_(io, net), unix_(io, net) {}
+  OverAny(asio::io_context& io, Net net) : net_(net), memory_(io), tcp_(io, net), unix_(io, net), tls_(io) {}
 
   template <class Server>
   void listen(Server& server) {
@@ -166,6 +190,7 @@ class OverAny {
       case Net::tcp6: f(tcp_); break;
       case Net::unix_path:
       case Net::unix_abstract: f(unix_); break;
+      case Net::tls: f(tls_); break;
     }
   }
 
@@ -173,6 +198,7 @@ class OverAny {
   OverMemory memory_;
   OverTcp tcp_;
   OverUnix unix_;
+  OverTls tls_;
 };
 
 /// A handler whose every part a test can exchange. `Opening` is what its on_connection returns.

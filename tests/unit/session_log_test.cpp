@@ -24,6 +24,7 @@ class NamedChannel final : public detail::Channel {
   Endpoint local_endpoint() const override { return {"127.0.0.1", 9000}; }
   Endpoint remote_endpoint() const override { return {"10.0.0.1", 5000}; }
   int native_handle() override { return -1; }
+  std::optional<TlsInfo> tls_info() const override { return std::nullopt; }
   std::uint64_t id() const noexcept override { return 7; }
   bool is_closing() const noexcept override { return false; }
   void close() override {}

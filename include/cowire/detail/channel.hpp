@@ -4,6 +4,7 @@
 #include "cowire/detail/generator_promise.hpp"
 #include "cowire/detail/pending_handler.hpp"
 #include "cowire/detail/runs_here.hpp"
+#include "cowire/tls_info.hpp"
 #include "cowire/transport.hpp"
 
 #include <asio/any_io_executor.hpp>
@@ -74,6 +75,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   virtual Endpoint local_endpoint() const = 0;
   virtual Endpoint remote_endpoint() const = 0;
   virtual int native_handle() = 0;
+  virtual std::optional<TlsInfo> tls_info() const = 0;
   virtual std::uint64_t id() const noexcept = 0;
   virtual bool is_closing() const noexcept = 0;
   virtual void close() = 0;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/tls_info.hpp"
 #include "cowire/transport.hpp"
 
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -27,6 +29,16 @@ class PassingTransport {
   int native_handle() {
     T* const transport = std::get_if<T>(&state_);
     return transport == nullptr ? -1 : transport->native_handle();
+  }
+
+  // Nothing once it is gone, and for transports without TLS.
+  std::optional<TlsInfo> tls_info() const {
+    if constexpr (requires(const T& transport) { transport.tls_info(); }) {
+      if (const T* const transport = std::get_if<T>(&state_)) {
+        return transport->tls_info();
+      }
+    }
+    return std::nullopt;
   }
 
   // Closes and destroys it.

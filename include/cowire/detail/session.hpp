@@ -27,6 +27,7 @@ namespace cowire::detail {
 
 // The life of one peer: its hooks, its generators, its end. Driven by the events of the connection.
 //
+//     handshake the transport makes its own, if it has one
 //     opening   on_connection runs
 //     serving   a generator of handle runs, or waits at a yield, or at an operation
 //     ending    on_disconnection runs
@@ -46,62 +47,15 @@ class Session final : public Connection<P, T, C>,
         owner_(std::move(owner)),
         peer_(make_peer<typename P::sent_packet>(*this)) {}
 
-  void start() {
-    log().write(connection_level(), "Accepted new connection");
-    if (phase_ == Phase::closing) {  // By the log: it destroyed the server.
-      return;
-    }
-    const auto begin = [this](const std::exception_ptr& error) {
-      if (begin_serving(error)) {
-        step();
-      }
-    };
-    if constexpr (!HasOnConnection<H, P>) {
-      begin(nullptr);
-    } else {
-      run_hook([this] { return owner_->handler.on_connection(peer_); }, begin);
-    }
-  }
-
-  void drain() override {
-    draining_ = true;
-    if (slot_ != nullptr && !this->is_busy()) {
-      cancel();
-    }
-  }
-
-  void cancel() override {
-    if (phase_ == Phase::closing || this->is_cancelled()) {
-      return;
-    }
-    this->cancel_await();
-    if (slot_ != nullptr) {  // The handler waits at a yield.
-      this->stop_receive();
-      answer(Error(errc::cancelled));
-    }
-    if (phase_ == Phase::opening) {  // An on_disconnection may finish.
-      hook_cancel_.emit(asio::cancellation_type::terminal);
-    }
-  }
-
-  void kill() override {
-    const auto keep = this->shared_from_this();
-    note_end(&ServerStats::shut_down);
-    forget();
-    if (this->is_running()) {  // Asked for by the handler itself: not under its feet.
-      this->post([](Base& self) { static_cast<Session&>(self).kill(); });
-      return;
-    }
-    this->stop_receive();
-    phase_ = Phase::closing;
-    destroy_generator();
-    hook_cancel_.emit(asio::cancellation_type::terminal);
-    this->abort_here();
-    end();
-  }
+  void start();
+  void drain() override;
+  void cancel() override;
+  void kill() override;
 
  private:
-  enum class Phase { opening, serving, ending, closing };
+  enum class Phase { handshake, opening, serving, ending, closing };
+
+  void open();
 
   // GeneratorHost and RequestSource: what the generator asks for.
 
@@ -222,6 +176,8 @@ class Session final : public Connection<P, T, C>,
     generator_.source(*this);
   }
 
+  void handshake_failed(const Error& error);
+
   // on_connection is done. Makes the first generator of handle; false if there is none.
   bool begin_serving(const std::exception_ptr& error) {
     if (error) {
@@ -258,6 +214,11 @@ class Session final : public Connection<P, T, C>,
     const bool was_opening = phase_ == Phase::opening;
     note_end(cause_of(this->end_code()));
     if (!this->is_cancelled()) {
+      if (this->is_called_by_tls()) {
+        log().write(LogLevel::warning,
+                    "the peer speaks TLS to a port without it: what it sent "
+                    "looks like a TLS ClientHello, is it meant for another port?");
+      }
       log().input_ended(this->end_code(), [this] { return this->end_error(); });
     }
     destroy_generator();
@@ -332,8 +293,11 @@ class Session final : public Connection<P, T, C>,
   void forget() {
     if (!std::exchange(ended_, true)) {
       const LogLevel level = connection_level();
+      const bool was_open = phase_ != Phase::handshake;
       owner_->session_ended(*this);
-      log().write(level, "disconnected");  // Last: the log may destroy the server.
+      if (was_open) {
+        log().write(level, "disconnected");  // Last: the log may destroy the server.
+      }
     }
   }
 
@@ -374,7 +338,7 @@ class Session final : public Connection<P, T, C>,
   Slot* slot_ = nullptr;  // Of the yield that the generator waits at.
   std::optional<RecvParams::duration> timeout_;
   asio::cancellation_signal hook_cancel_;
-  Phase phase_ = Phase::opening;
+  Phase phase_ = Phase::handshake;
   Polled polled_ = Polled::nothing;
   bool draining_ = false;
   bool cancel_told_ = false;

@@ -50,6 +50,13 @@ class SessionLog {
     }
   }
 
+  // Peers that leave or dawdle come and go; one that does not agree is worth a look.
+  void handshake_failed(const Error& error) const {
+    const LogLevel level =
+        error.code() == condition::disconnected ? LogLevel::debug : LogLevel::warning;
+    write(level, "Error in client task (during TLS handshake)", std::make_exception_ptr(error));
+  }
+
   void farewell_failed(const std::exception_ptr& error, bool was_cancelled) const {
     const std::error_code code = code_of(error);
     if (code == condition::disconnected && code != errc::closed) {

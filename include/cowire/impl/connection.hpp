@@ -6,6 +6,31 @@
 
 namespace cowire {
 
+template <Protocol P, Transport T, class C>
+template <class Done>
+void Connection<P, T, C>::start_handshake(Done done) {
+  handshake_deadline_ = after(limits().handshake_timeout, C::now(executor_));
+  set_timer();
+  transport_->async_handshake([self = shared_self(), done](std::error_code ec) {
+    if (self->closed_) {
+      return;
+    }
+    self->handshake_deadline_ = never;
+    std::optional<Error> error;
+    if (self->handshake_too_late_) {
+      ErrorContext context;
+      context.detail = "the TLS handshake was not finished within the time limit";
+      context.peer = self->peer_name();
+      error.emplace(errc::peer_timeout, std::move(context));
+    } else if (ec == condition::disconnected) {
+      error.emplace(Error(ec).with_peer(self->peer_name()));
+    } else if (ec) {
+      error.emplace(self->transport_->handshake_error(ec));
+    }
+    done(error);
+  });
+}
+
 // Receiving.
 
 template <Protocol P, Transport T, class C>
@@ -153,9 +178,12 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
     return;
   }
   if (ec) {
-    end_input(ec);
+    end_input(ec, ec == errc::truncated ? "the TLS stream ended without a close_notify" : "");
   } else if (!closing_) {
     reader_.commit(n);
+    if (!std::exchange(has_heard_, true)) {
+      is_called_by_tls_ = likely_protocol(reader_.pending()) == detail::tls_hello;
+    }
     stats().bytes_received += n;
     deadlines_.got_bytes();
   }
@@ -200,7 +228,7 @@ void Connection<P, T, C>::release_memory() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::set_timer() {
-  time_point first = std::min(send_deadline_, close_deadline_);
+  time_point first = std::min({send_deadline_, close_deadline_, handshake_deadline_});
   if (waiting_) {
     first = std::min({first, deadlines_.first(), release_at_});
   }
@@ -219,6 +247,11 @@ void Connection<P, T, C>::on_timer() {
   if (close_deadline_ <= now) {
     finish_close();
     return;
+  }
+  if (handshake_deadline_ <= now) {
+    handshake_deadline_ = never;
+    handshake_too_late_ = true;
+    transport_->abort();  // Which ends the handshake.
   }
   if (send_deadline_ <= now) {
     ErrorContext context;

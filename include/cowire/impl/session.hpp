@@ -7,6 +7,106 @@
 namespace cowire::detail {
 
 template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::start() {
+  if constexpr (NeedsHandshake<T>) {
+    this->start_handshake([this](const std::optional<Error>& error) {
+      if (error) {
+        handshake_failed(*error);
+      } else {
+        open();
+      }
+    });
+  } else {
+    open();
+  }
+}
+
+template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::drain() {
+  draining_ = true;
+  if (phase_ == Phase::handshake) {
+    kill();
+  } else if (slot_ != nullptr && !this->is_busy()) {
+    cancel();
+  }
+}
+
+template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::cancel() {
+  if (phase_ == Phase::closing || this->is_cancelled()) {
+    return;
+  }
+  if (phase_ == Phase::handshake) {
+    kill();
+    return;
+  }
+  this->cancel_await();
+  if (slot_ != nullptr) {  // The handler waits at a yield.
+    this->stop_receive();
+    answer(Error(errc::cancelled));
+  }
+  if (phase_ == Phase::opening) {  // An on_disconnection may finish.
+    hook_cancel_.emit(asio::cancellation_type::terminal);
+  }
+}
+
+template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::kill() {
+  const auto keep = this->shared_from_this();
+  note_end(&ServerStats::shut_down);
+  forget();
+  if (this->is_running()) {  // Asked for by the handler itself: not under its feet.
+    this->post([](Base& self) { static_cast<Session&>(self).kill(); });
+    return;
+  }
+  this->stop_receive();
+  phase_ = Phase::closing;
+  destroy_generator();
+  hook_cancel_.emit(asio::cancellation_type::terminal);
+  this->abort_here();
+  end();
+}
+
+template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::open() {
+  phase_ = Phase::opening;
+  log().write(connection_level(), "Accepted new connection");
+  if (phase_ == Phase::closing) {  // By the log: it destroyed the server.
+    return;
+  }
+  const auto begin = [this](const std::exception_ptr& error) {
+    if (begin_serving(error)) {
+      step();
+    }
+  };
+  if constexpr (!HasOnConnection<H, P>) {
+    begin(nullptr);
+  } else {
+    run_hook([this] { return owner_->handler.on_connection(peer_); }, begin);
+  }
+}
+
+// Nothing is said to the peer: it would not understand.
+template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::handshake_failed(const Error& error) {
+  note_end(&ServerStats::handshakes_failed);
+  log().handshake_failed(error);
+  if (phase_ == Phase::closing) {  // By the log: it destroyed the server.
+    return;
+  }
+  forget();
+  phase_ = Phase::closing;
+  if (error.code() == condition::disconnected) {
+    this->abort();
+  } else {  // The peer may hear why.
+    this->close();
+  }
+  if (this->is_closed()) {
+    end();
+  }
+}
+
+template <Protocol P, class H, Transport T, class C>
 bool Session<P, H, T, C>::next_generator() {
   const std::exception_ptr error = generator_.error();
   const bool has_yielded = generator_.has_yielded();

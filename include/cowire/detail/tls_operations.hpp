@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/detail/tls_stream.hpp"
+
+#include <asio/buffer.hpp>
+#include <asio/error.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace cowire::detail {
+
+// The handshake of both sides: completes with (ec).
+template <class Stream, class Handler>
+class TlsHandshake : public TlsOperation<Stream, Handler> {
+  using Step = TlsEngine::Step;
+
+ public:
+  using TlsOperation<Stream, Handler>::TlsOperation;
+
+  void begin() { go(true); }
+
+  void operator()(std::error_code ec, std::size_t n) {
+    if (std::exchange(is_sending_, false)) {
+      this->stream_->sent(n);
+    } else {
+      this->stream_->received(ec, n);
+    }
+    if (ec && ec != asio::error::eof) {
+      this->finish(false, ec);
+    } else {
+      go(false);
+    }
+  }
+
+ private:
+  void go(bool is_begin) {
+    Step step = Step::wants_output;
+    while (step == Step::wants_output) {
+      step = this->stream_->engine().handshake();
+      std::error_code ec;
+      const bool all_sent = this->stream_->send_directly(ec);
+      if (ec && step != Step::failed) {
+        this->finish(is_begin, ec);
+        return;
+      }
+      if (!all_sent && !ec) {
+        is_sending_ = true;
+        const auto stream = this->stream_;
+        stream->send(std::move(*this));  // And then the engine is asked again.
+        return;
+      }
+    }
+    if (step == Step::wants_input) {
+      this->fetch(std::move(*this));
+    } else {
+      this->finish(is_begin,
+                   step == Step::done ? std::error_code() : this->stream_->engine().error());
+    }
+  }
+
+  bool is_sending_ = false;
+};
+
+// Reads plain text: completes with (ec, size).
+template <class Stream, class Handler>
+class TlsRead : public TlsOperation<Stream, Handler> {
+ public:
+  TlsRead(std::shared_ptr<Stream> stream, Handler handler, asio::mutable_buffer into)
+      : TlsOperation<Stream, Handler>(std::move(stream), std::move(handler)), into_(into) {}
+
+  void begin() { go(true); }
+
+  void operator()(std::error_code ec, std::size_t n) {
+    this->stream_->received(ec, n);
+    if (ec == asio::error::operation_aborted) {
+      this->finish(false, ec, std::size_t{0});
+    } else {
+      go(false);
+    }
+  }
+
+ private:
+  void go(bool is_begin) {
+    std::error_code ec;
+    std::size_t n = 0;
+    const MutableBytes into(static_cast<std::byte*>(into_.data()), into_.size());
+    if (this->stream_->read(into, n, ec) == TlsEngine::Step::done) {
+      this->finish(is_begin, ec, n);
+    } else {
+      this->fetch(std::move(*this));
+    }
+  }
+
+  asio::mutable_buffer into_;
+};
+
+// Encrypts a part of the plain text and sends it: completes with (ec, size).
+template <class Stream, class Handler>
+class TlsWrite : public TlsOperation<Stream, Handler> {
+ public:
+  TlsWrite(std::shared_ptr<Stream> stream, Handler handler, asio::const_buffer from)
+      : TlsOperation<Stream, Handler>(std::move(stream), std::move(handler)), from_(from) {}
+
+  void begin() { go(true); }
+
+  // What was being sent by others has been sent.
+  void operator()() { go(false); }
+
+  void operator()(std::error_code ec, std::size_t n) {
+    this->stream_->sent(n);
+    if (ec) {
+      this->finish(false, ec, std::size_t{0});
+    } else {
+      go(false);
+    }
+  }
+
+ private:
+  void go(bool is_begin) {
+    const auto stream = this->stream_;
+    const Bytes from(static_cast<const std::byte*>(from_.data()), from_.size());
+    std::error_code ec;
+    for (;;) {
+      if (stream->encrypted == 0 && !stream->encrypt(from, ec)) {
+        this->finish(is_begin, ec, std::size_t{0});
+        return;
+      }
+      if (!stream->send_directly(ec)) {
+        break;
+      }
+      if (stream->encrypted != 0) {
+        this->finish(is_begin, ec, std::exchange(stream->encrypted, 0));
+        return;
+      }
+    }
+    if (ec) {
+      this->finish(is_begin, ec, std::size_t{0});
+    } else if (stream->is_sending()) {
+      stream->wait_until_sent(std::move(*this));
+    } else {
+      stream->send(std::move(*this));
+    }
+  }
+
+  asio::const_buffer from_;
+};
+
+// Sends what the engine has to say: completes with (ec).
+template <class Stream, class Handler>
+class TlsPush : public TlsOperation<Stream, Handler> {
+ public:
+  using TlsOperation<Stream, Handler>::TlsOperation;
+
+  void begin() { go(true); }
+
+  // What was being sent by others has been sent.
+  void operator()() { go(false); }
+
+  void operator()(std::error_code ec, std::size_t n) {
+    this->stream_->sent(n);
+    if (ec) {
+      this->finish(false, ec);
+    } else {
+      go(false);
+    }
+  }
+
+ private:
+  void go(bool is_begin) {
+    const auto stream = this->stream_;
+    std::error_code ec;
+    if (stream->send_directly(ec) || ec) {
+      this->finish(is_begin, ec);
+    } else if (stream->is_sending()) {
+      stream->wait_until_sent(std::move(*this));
+    } else {
+      stream->send(std::move(*this));
+    }
+  }
+};
+
+}  // namespace cowire::detail
