@@ -7,6 +7,7 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <exception>
@@ -15,23 +16,21 @@
 
 namespace cowire {
 
-/// Serves until SIGINT or SIGTERM: the whole program in one call.
+/// Serves until SIGINT or SIGTERM, for servers that were made by hand, with several listeners say:
 ///
-///     int main() {
-///       cowire::StreamProtocol protocol{cowire::LineSerializer{}};
-///       cowire::serve("127.0.0.1", 9000, protocol, Echo{});
-///     }
+///     asio::io_context io;
+///     Server server{io.get_executor(), protocol, Echo{}};
+///     server.add_listener(UnixListener(io.get_executor(), "/run/my.sock"));
+///     serve(io, server);
 ///
 /// The first signal drains: nobody is accepted any more, idle peers are closed, busy ones may
-/// finish for ServerOptions::shutdown_timeout. A second one ends them at once. Returns when all
-/// have ended. Blocks, and runs everything, on the calling thread.
-/// @throws Error listen_failed; what the handler's service_init or background work threw.
+/// finish for `patience`. A second one ends them at once. Returns when all have ended. Blocks, and
+/// runs the context on the calling thread.
+/// @throws what the handler's service_init or background work threw; Error already_serving,
+/// server_closed.
 template <Protocol P, class H>
-void serve(const std::string& host, std::uint16_t port, P protocol, H handler,
-           ServerOptions options = {}) {
-  const auto patience = options.shutdown_timeout;
-  asio::io_context io(1);
-  Server<P, H> server(io, host, port, std::move(protocol), std::move(handler), std::move(options));
+void serve(asio::io_context& io, Server<P, H>& server,
+           std::chrono::nanoseconds patience = std::chrono::seconds(10)) {
   asio::signal_set signals(io, SIGINT, SIGTERM);
   std::exception_ptr failure;
 
@@ -55,6 +54,24 @@ void serve(const std::string& host, std::uint16_t port, P protocol, H handler,
   if (failure) {
     std::rethrow_exception(failure);
   }
+}
+
+/// Serves TCP until SIGINT or SIGTERM: the whole program in one call.
+///
+///     int main() {
+///       cowire::StreamProtocol protocol{cowire::LineSerializer{}};
+///       cowire::serve("127.0.0.1", 9000, protocol, Echo{});
+///     }
+///
+/// As above; busy peers may finish for ServerOptions::shutdown_timeout.
+/// @throws Error listen_failed; what the handler's service_init or background work threw.
+template <Protocol P, class H>
+void serve(const std::string& host, std::uint16_t port, P protocol, H handler,
+           ServerOptions options = {}) {
+  const auto patience = options.shutdown_timeout;
+  asio::io_context io(1);
+  Server<P, H> server(io, host, port, std::move(protocol), std::move(handler), std::move(options));
+  serve(io, server, patience);
 }
 
 }  // namespace cowire

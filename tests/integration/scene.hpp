@@ -169,7 +169,8 @@ class OverTls {
 /// less to compile.)
 class OverAny {
  public:
-  OverAny(asio::io_context& io, Net net) : net_(net), memory_(io), tcp_(io, net), unix_(io, net), tls_(io) {}
+  OverAny(asio::io_context& io, Net net)
+      : net_(net), memory_(io), tcp_(io, net), unix_(io, net), tls_(io) {}
 
   template <class Server>
   void listen(Server& server) {

@@ -96,7 +96,7 @@ void Session<P, H, T, C>::handshake_failed(const Error& error) {
   }
   forget();
   phase_ = Phase::closing;
-  if (error.code() == condition::disconnected) {
+  if (error.code() == errc::peer_timeout) {
     this->abort();
   } else {  // The peer may hear why.
     this->close();
