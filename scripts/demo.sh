@@ -15,7 +15,8 @@ install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-d
   nc:netcat-openbsd
 
 say "Building mojifinder in build/release"
-cmake --preset release -D COWIRE_TESTS=OFF -D COWIRE_BENCHMARKS=OFF -D COWIRE_WERROR=OFF
+cmake --preset release -D COWIRE_TESTS=OFF -D COWIRE_BENCHMARKS=OFF -D COWIRE_TLS=OFF \
+  -D COWIRE_WERROR=OFF
 cmake --build --preset release --target mojifinder
 mojifinder=build/release/examples/mojifinder
 

@@ -897,6 +897,33 @@ TEST_CASE("drain: at the deadline the handlers are cancelled, later they are cut
   CHECK(serving->succeeded());
 }
 
+TEST_CASE("drain: its progress is logged, at most once a second") {
+  MemoryServer world;
+  const auto serving = world.serve();
+  std::vector<Guest> guests;
+  for (int i = 0; i < 3; ++i) {
+    guests.push_back(world.guest());
+    guests.back().say("a part of a request");
+    world.settle();
+  }
+  const auto stopping = world.run(world->shutdown(10s));
+  CHECK(world.records.count("Shutdown: waiting for 3 busy connections") == 1);
+  guests[0].reset();
+  guests[1].reset();
+  world.pass(900ms);
+  CHECK(world->connections() == 1);
+  CHECK(world.records.count("Shutdown: waiting for") == 1);
+  world.pass(100ms);
+  CHECK(world.records.count("Shutdown: waiting for 1 busy connections") == 1);
+  world.pass(8s);
+  CHECK(world.records.count("Shutdown: waiting for") == 2);
+  world.pass(1s);
+  CHECK(world.records.count("Shutdown: cancelling 1 connections") == 1);
+  guests[2].close();
+  world.settle();
+  CHECK(stopping->succeeded());
+}
+
 TEST_CASE("drain: who ends late in the grace still has time to close in order") {
   Script script = talking(echo_or_wait);
   std::optional<MemoryServer> world;

@@ -95,9 +95,19 @@ template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::end_sessions() {
   const auto none = [this] { return sessions_.empty(); };
   for_each_session(&SessionBase::drain);
+  std::size_t told = 0;
   while (!none() && stop_at_ && C::now(executor_) < *stop_at_) {
-    const time_point until = *stop_at_;  // An earlier one may be asked for.
-    co_await wait_until(until, [&] { return none() || *stop_at_ < until; });
+    if (told != sessions_.size()) {
+      told = sessions_.size();
+      log(LogLevel::info, "Shutdown: waiting for " + std::to_string(told) + " busy connections");
+    }
+    const time_point asked = *stop_at_;  // An earlier one may be asked for.
+    const time_point until = std::min(asked, C::now(executor_) + std::chrono::seconds(1));
+    co_await wait_until(until, [&] { return none() || *stop_at_ < asked; });
+  }
+  if (!none()) {
+    log(LogLevel::info,
+        "Shutdown: cancelling " + std::to_string(sessions_.size()) + " connections");
   }
   for_each_session(&SessionBase::cancel);
   co_await wait_until(end_of_grace(), none);
