@@ -38,8 +38,8 @@ class FunctionConverter {
   using sent_packet = Sent;
   using received_packet = Received;
 
-  FunctionConverter(ToWire to_wire, FromWire from_wire)
-      : to_wire_(std::move(to_wire)), from_wire_(std::move(from_wire)) {}
+  FunctionConverter(ToWire to, FromWire from)
+      : to_wire_(std::move(to)), from_wire_(std::move(from)) {}
 
   auto to_wire(const Sent& object) const { return to_wire_(object); }
 

@@ -25,6 +25,12 @@ int parse(std::string_view line) {
   return std::stoi(std::string(line));
 }
 
+struct Celsius {
+  int degrees = 0;
+};
+
+std::string show(const Celsius& temperature) { return std::to_string(temperature.degrees) + " C"; }
+
 }  // namespace
 
 TEST_CASE("make_converter makes a Converter of two functions") {
@@ -48,6 +54,14 @@ TEST_CASE("the two directions may have different types") {
   static_assert(std::same_as<C::received_packet, int>);
   static_assert(Converter<C, LineSerializer<std::string_view>>);
   CHECK(converter.to_wire(0.5) == "0.500000");
+  CHECK(converter.from_wire("7") == 7);
+}
+
+// With -Wshadow, g++ warns of parameters that are pointers to functions and named as members are.
+TEST_CASE("plain functions will do") {
+  const auto converter = make_converter<Celsius, int>(&show, &parse);
+  static_assert(Converter<decltype(converter), LineSerializer<std::string_view>>);
+  CHECK(converter.to_wire(Celsius{-4}) == "-4 C");
   CHECK(converter.from_wire("7") == 7);
 }
 
