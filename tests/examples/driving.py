@@ -4,13 +4,18 @@ A script's test functions are called by run_tests(); each gets what it needs as 
 what is wrong by check(), or by a Failure.
 """
 import contextlib
+import fcntl
 import os
+import pty
 import re
+import select
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 import traceback
@@ -177,6 +182,74 @@ def is_sanitized(program):
     with open(program, "rb") as file:
         code = file.read()
     return b"__asan_" in code or b"__tsan_" in code
+
+
+def tool(name):
+    """The path of a program of the system that a test needs."""
+    path = shutil.which(name)
+    check(path, f"{name} is not installed: scripts/test.sh installs it")
+    return path
+
+
+class Conversation:
+    """A client program that we type into, through a terminal or a pipe."""
+
+    def __init__(self, *command, terminal=False):
+        if terminal:
+            self._keys, slave = pty.openpty()
+            attributes = termios.tcgetattr(slave)
+            attributes[3] &= ~termios.ECHO
+            termios.tcsetattr(slave, termios.TCSANOW, attributes)
+            self.process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE,
+                                            stderr=subprocess.STDOUT, start_new_session=True,
+                                            preexec_fn=_take_terminal)
+            os.close(slave)
+        else:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=subprocess.STDOUT)
+            self._keys = self.process.stdin.fileno()
+        self._output = self.process.stdout.fileno()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        if self.process.stdin:
+            self.process.stdin.close()
+        else:
+            os.close(self._keys)
+
+    def type(self, keys):
+        os.write(self._keys, keys)
+
+    def end_of_keys(self):
+        self.process.stdin.close()
+
+    def read_until(self, ending):
+        """Reads on until all that was printed ends so; returns what is new."""
+        return self._read(lambda data: data.endswith(ending), f"no {ending!r}")
+
+    def read_to_end(self):
+        return self._read(lambda data: False, "no end", to_end=True)
+
+    def _read(self, enough, what, to_end=False):
+        data, end = b"", time.monotonic() + DEADLINE
+        while not enough(data):
+            ready, _, _ = select.select([self._output], [], [], max(0, end - time.monotonic()))
+            check(ready, f"{what} in time, but {data[-200:]!r}")
+            more = os.read(self._output, 1 << 16)
+            if not more and to_end:
+                return data
+            check(more, f"{what} before the end, but {data[-200:]!r}")
+            data += more
+        return data
+
+
+def _take_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Peer:

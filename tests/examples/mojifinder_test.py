@@ -1,21 +1,14 @@
 #!/usr/bin/env python3
 """Holds dialogues with mojifinder, which must be right to the byte. Gets its path."""
 import contextlib
-import fcntl
-import os
-import pty
-import select
-import shutil
 import signal
 import socket
-import subprocess
 import sys
-import termios
 import threading
 import time
 
-from driving import (DEADLINE, Failure, Peer, Program, check, check_equal, is_sanitized, run,
-                     run_tests)
+from driving import (DEADLINE, Conversation, Failure, Peer, Program, check, check_equal,
+                     is_sanitized, run, run_tests, tool)
 from unicode_names import Names
 
 MOJIFINDER = sys.argv[1]
@@ -335,80 +328,8 @@ def sigterm_stops_it_too():
         check_equal(server.out.lines[-1], "Server shut down.", "the last line")
 
 
-def program(name):
-    """The path of a program of the system; None, with a message, where it may be missing."""
-    path = shutil.which(name)
-    if path is None:
-        check(not os.environ.get("CI"), f"{name} is not installed: scripts/test.sh installs it")
-        print(f"        skipped: {name} is not installed (scripts/test.sh installs it)")
-    return path
-
-
-class Conversation:
-    """A client program that we type into, through a terminal or a pipe."""
-
-    def __init__(self, *command, terminal=False):
-        if terminal:
-            self._keys, slave = pty.openpty()
-            attributes = termios.tcgetattr(slave)
-            attributes[3] &= ~termios.ECHO
-            termios.tcsetattr(slave, termios.TCSANOW, attributes)
-            self.process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE,
-                                            stderr=subprocess.STDOUT, start_new_session=True,
-                                            preexec_fn=_take_terminal)
-            os.close(slave)
-        else:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=subprocess.STDOUT)
-            self._keys = self.process.stdin.fileno()
-        self._output = self.process.stdout.fileno()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        if self.process.stdin:
-            self.process.stdin.close()
-        else:
-            os.close(self._keys)
-
-    def type(self, keys):
-        os.write(self._keys, keys)
-
-    def end_of_keys(self):
-        self.process.stdin.close()
-
-    def read_until(self, ending):
-        """Reads on until all that was printed ends so; returns what is new."""
-        return self._read(lambda data: data.endswith(ending), f"no {ending!r}")
-
-    def read_to_end(self):
-        return self._read(lambda data: False, "no end", to_end=True)
-
-    def _read(self, enough, what, to_end=False):
-        data, end = b"", time.monotonic() + DEADLINE
-        while not enough(data):
-            ready, _, _ = select.select([self._output], [], [], max(0, end - time.monotonic()))
-            check(ready, f"{what} in time, but {data[-200:]!r}")
-            more = os.read(self._output, 1 << 16)
-            if not more and to_end:
-                return data
-            check(more, f"{what} before the end, but {data[-200:]!r}")
-            data += more
-        return data
-
-
-def _take_terminal():
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
 def netcat_talks_to_it(server):
-    nc = program("nc")
-    if nc is None:
-        return
+    nc = tool("nc")
     address = ("127.0.0.1", str(server.port))
     with Conversation(nc, *address) as talk:
         check_equal(talk.read_until(PROMPT), PROMPT, "nc")
@@ -427,9 +348,7 @@ def netcat_talks_to_it(server):
 
 
 def telnet_talks_to_it(server):
-    telnet = program("telnet")
-    if telnet is None:
-        return
+    telnet = tool("telnet")
     for terminal in (False, True):
         with Conversation(telnet, "127.0.0.1", str(server.port), terminal=terminal) as talk:
             greeting = talk.read_until(PROMPT)
