@@ -10,6 +10,9 @@ if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER="${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}"
 fi
 
+# Libraries without which some examples are left out: for install_missing.
+libraries_of_examples=(nlohmann/json.hpp:nlohmann-json3-dev)
+
 # has_header NAME: whether the compiler finds it.
 has_header() {
   echo "#include <$1>" | c++ -std=c++20 -DASIO_STANDALONE -E -x c++ - >/dev/null 2>&1

@@ -5,7 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
 install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-dev \
-  doctest/doctest.h:doctest-dev openssl/ssl.h:libssl-dev openssl:openssl telnet:telnet nc:netcat-openbsd python3:python3
+  doctest/doctest.h:doctest-dev openssl/ssl.h:libssl-dev openssl:openssl telnet:telnet \
+  nc:netcat-openbsd socat:socat python3:python3 "${libraries_of_examples[@]}"
 
 say "Configuring build/dev"
 cmake --preset dev
