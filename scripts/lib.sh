@@ -11,7 +11,7 @@ if command -v ccache >/dev/null; then
 fi
 
 # Libraries without which some examples are left out: for install_missing.
-libraries_of_examples=(nlohmann/json.hpp:nlohmann-json3-dev)
+libraries_of_examples=(nlohmann/json.hpp:nlohmann-json3-dev spdlog/spdlog.h:libspdlog-dev)
 
 # has_header NAME: whether the compiler finds it.
 has_header() {

@@ -164,6 +164,14 @@ class Program:
         status = self.wait(seconds)
         check(status == 0, f"exit status {status} after {number.name}: {self.err.lines[-5:]}")
 
+    def open_files(self):
+        """What its descriptors stand for: a list of paths, `socket:[inode]` and the like."""
+        folder, names = f"/proc/{self.process.pid}/fd", []
+        for number in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                names.append(os.readlink(f"{folder}/{number}"))
+        return names
+
     def memory(self):
         """The resident memory in bytes."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
