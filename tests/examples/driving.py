@@ -203,6 +203,7 @@ class Conversation:
     """A client program that we type into, through a terminal or a pipe."""
 
     def __init__(self, *command, terminal=False):
+        command = [str(part) for part in command]
         if terminal:
             self._keys, slave = pty.openpty()
             attributes = termios.tcgetattr(slave)
@@ -239,6 +240,10 @@ class Conversation:
     def read_until(self, ending):
         """Reads on until all that was printed ends so; returns what is new."""
         return self._read(lambda data: data.endswith(ending), f"no {ending!r}")
+
+    def read_some(self):
+        """Reads what was printed, at least one byte."""
+        return self._read(len, "nothing")
 
     def read_to_end(self):
         return self._read(lambda data: False, "no end", to_end=True)
