@@ -358,4 +358,7 @@ def run_tests(*tests):
         else:
             print(f"ok      {test.__name__} ({time.monotonic() - start:.2f} s)", flush=True)
     watchdog.cancel()
+    for program in list(Program.running):  # A test that failed has left it.
+        program.process.kill()
+        program.process.wait()
     sys.exit(f"{failed} of {len(tests)} tests failed" if failed else 0)
