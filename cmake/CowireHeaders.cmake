@@ -27,6 +27,7 @@ set(COWIRE_HEADERS
   include/cowire/server_options.hpp
   include/cowire/server_stats.hpp
   include/cowire/service.hpp
+  include/cowire/sync_client.hpp
   include/cowire/task.hpp
   include/cowire/task_group.hpp
   include/cowire/transport.hpp
@@ -51,6 +52,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/session_owner.hpp
   include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
+  include/cowire/detail/sync_loop.hpp
   include/cowire/detail/to_executor.hpp
   include/cowire/detail/undisturbed.hpp
   include/cowire/detail/wait_until.hpp

@@ -36,7 +36,7 @@ FLOORS = {
     "stream": [
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
-         "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/receive_deadlines.hpp"],
+         "detail/sync_loop.hpp", "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/receive_deadlines.hpp"],
         ["transport.hpp", "detail/completion.hpp", "detail/socket_file.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp", "detail/memory_pipe.hpp"],
         ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp",
@@ -54,7 +54,7 @@ FLOORS = {
         ["detail/session.hpp"],
         ["detail/server_state.hpp"],
         ["server.hpp", "client.hpp"],
-        ["serve.hpp"],
+        ["serve.hpp", "sync_client.hpp"],
         ["cowire.hpp"],
     ],
     "testing": [

@@ -26,6 +26,7 @@
 #include "cowire/serve.hpp"
 #include "cowire/server.hpp"
 #include "cowire/service.hpp"
+#include "cowire/sync_client.hpp"
 #include "cowire/task.hpp"
 #include "cowire/task_group.hpp"
 #include "cowire/transport.hpp"
