@@ -54,7 +54,7 @@ FLOORS = {
         ["detail/session.hpp"],
         ["detail/server_state.hpp"],
         ["server.hpp", "client.hpp"],
-        ["serve.hpp", "sync_client.hpp"],
+        ["serve.hpp", "server_thread.hpp", "sync_client.hpp"],
         ["cowire.hpp"],
     ],
     "testing": [

@@ -25,6 +25,7 @@
 #include "cowire/serializers/text.hpp"
 #include "cowire/serve.hpp"
 #include "cowire/server.hpp"
+#include "cowire/server_thread.hpp"
 #include "cowire/service.hpp"
 #include "cowire/sync_client.hpp"
 #include "cowire/task.hpp"
