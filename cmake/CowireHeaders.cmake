@@ -21,6 +21,7 @@ set(COWIRE_HEADERS
   include/cowire/protocol.hpp
   include/cowire/recv_params.hpp
   include/cowire/result.hpp
+  include/cowire/run_blocking.hpp
   include/cowire/serializer.hpp
   include/cowire/serve.hpp
   include/cowire/server.hpp
@@ -33,6 +34,7 @@ set(COWIRE_HEADERS
   include/cowire/task_group.hpp
   include/cowire/transport.hpp
   include/cowire/detail/accept_errors.hpp
+  include/cowire/detail/blocking_calls.hpp
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp

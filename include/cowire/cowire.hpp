@@ -15,6 +15,7 @@
 #include "cowire/logger.hpp"
 #include "cowire/peer.hpp"
 #include "cowire/protocol.hpp"
+#include "cowire/run_blocking.hpp"
 #include "cowire/serializers/fixed_size.hpp"
 #include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/serializers/line.hpp"

@@ -2,12 +2,20 @@
 // The code of docs/standalone.md.
 #include "cowire/cowire.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/use_future.hpp>
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace standalone_page {
@@ -26,6 +34,11 @@ struct Echo {
   std::size_t lines = 0;  // Only the server's thread touches it: no lock.
 };
 // [/handler]
+
+/// Finds books, slowly.
+struct Library {
+  std::string find(const std::string& title) const { return title + ": on the second floor"; }
+};
 
 // [ask]
 std::string ask(std::uint16_t port, const std::string& question) {
@@ -62,6 +75,79 @@ TEST_CASE("standalone page: a server in a thread, and clients that block") {
   CHECK(lines == 1);
   server.start();
   CHECK(ask_all(server.port(), {"one", "two"}) == std::vector<std::string>{"one", "two"});
+}
+
+// [blocking]
+struct Librarian {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string title = co_yield {};
+    const std::string book = co_await cowire::run_blocking([&] { return library->find(title); });
+    client.send_packet(book);
+  }
+
+  std::shared_ptr<Library> library;
+};
+// [/blocking]
+
+TEST_CASE("standalone page: a handler waits for work that blocks") {
+  cowire::ServerThread server{"127.0.0.1", 0, Lines{}, Librarian{std::make_shared<Library>()}};
+  server.start();
+  CHECK(ask(server.port(), "Moby-Dick") == "Moby-Dick: on the second floor");
+}
+
+// [measure]
+// Measures in a thread of its own, and brings what it has measured to the loop.
+class Thermometer {
+ public:
+  void run(cowire::Client<Lines>& client, std::vector<double> measured) {
+    thread_ = std::thread([&client, measured = std::move(measured)] {
+      for (const double degrees : measured) {
+        asio::post(client.executor(),
+                   [&client, degrees] {  // In the loop now: the client may be used.
+                     if (client.is_connected()) {
+                       client.send_packet(std::to_string(static_cast<int>(degrees)) + " degrees");
+                     }
+                   });
+      }
+    });
+  }
+  void join() { thread_.join(); }
+
+ private:
+  std::thread thread_;
+};
+// [/measure]
+
+// [question]
+cowire::Task<std::string> next_answer(cowire::Client<Lines>& client) {
+  co_return co_await client.recv_packet(10s);
+}
+
+// In any thread but the loop's: that would wait for itself.
+std::string wait_for_answer(cowire::Client<Lines>& client) {
+  auto answer = asio::co_spawn(client.executor(), next_answer(client), asio::use_future);
+  return answer.get();  // Throws what the task has thrown.
+}
+// [/question]
+
+TEST_CASE("standalone page: from another thread into the loop") {
+  cowire::ServerThread server{"127.0.0.1", 0, Lines{}, Echo{}};
+  server.start();
+  asio::io_context io(1);
+  cowire::Client<Lines> client(io, Lines{});
+  const auto connected =
+      asio::co_spawn(io, client.connect("127.0.0.1", server.port()), asio::use_future);
+  auto work = asio::make_work_guard(io);
+  std::thread loop([&io] { io.run(); });
+  connected.wait();
+  Thermometer thermometer;
+  thermometer.run(client, {21.5, 22.1});
+  thermometer.join();
+  CHECK(wait_for_answer(client) == "21 degrees");
+  CHECK(wait_for_answer(client) == "22 degrees");
+  asio::post(io, [&] { client.close(); });
+  work.reset();
+  loop.join();
 }
 
 }  // namespace standalone_page
