@@ -28,6 +28,7 @@ set(COWIRE_HEADERS
   include/cowire/server_options.hpp
   include/cowire/server_stats.hpp
   include/cowire/server_thread.hpp
+  include/cowire/server_threads.hpp
   include/cowire/service.hpp
   include/cowire/sync_client.hpp
   include/cowire/task.hpp

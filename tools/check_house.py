@@ -55,6 +55,7 @@ FLOORS = {
         ["detail/server_state.hpp"],
         ["server.hpp", "client.hpp"],
         ["serve.hpp", "server_thread.hpp", "sync_client.hpp"],
+        ["server_threads.hpp"],
         ["cowire.hpp"],
     ],
     "testing": [

@@ -27,6 +27,7 @@
 #include "cowire/serve.hpp"
 #include "cowire/server.hpp"
 #include "cowire/server_thread.hpp"
+#include "cowire/server_threads.hpp"
 #include "cowire/service.hpp"
 #include "cowire/sync_client.hpp"
 #include "cowire/task.hpp"

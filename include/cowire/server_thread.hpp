@@ -82,10 +82,8 @@ class ServerThread {
   /// @throws Error already_serving; server_closed; what the handler's service_init threw.
   void start() {
     launch();
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return is_up_ || !is_running_; });
-    if (!is_running_) {
-      end(lock);
+    if (!wait_until_up()) {
+      wait();
     }
   }
 
@@ -149,9 +147,7 @@ class ServerThread {
                   std::move(context));
     }
     request_shutdown(deadline);
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !is_running_; });
-    end(lock);
+    wait();
   }
 
  private:
@@ -273,8 +269,22 @@ class ServerThread {
     failure_ = failure_ ? failure_ : error;
   }
 
-  // Waits for the thread's last words, and tells why it ended.
-  void end(std::unique_lock<std::mutex>& lock) {
+  bool is_running() {
+    const std::lock_guard lock(mutex_);
+    return is_running_;
+  }
+
+  // False if it has ended before.
+  bool wait_until_up() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return is_up_ || !is_running_; });
+    return is_running_;
+  }
+
+  // Waits for the end of the thread, and tells why it ended.
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !is_running_; });
     if (thread_.joinable()) {
       thread_.join();
     }

@@ -9,6 +9,7 @@
 #include <asio/use_future.hpp>
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -75,6 +76,32 @@ TEST_CASE("standalone page: a server in a thread, and clients that block") {
   CHECK(lines == 1);
   server.start();
   CHECK(ask_all(server.port(), {"one", "two"}) == std::vector<std::string>{"one", "two"});
+}
+
+// [factory]
+struct Counter {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string line = co_yield {};
+    client.send_packet(std::to_string(++*total));
+  }
+
+  std::shared_ptr<std::atomic<int>> total;  // Of all shards.
+};
+
+const auto make_counter = [total = std::make_shared<std::atomic<int>>(0)](std::size_t) {
+  return Counter{total};
+};
+// [/factory]
+
+// [serve-threads]
+void run_the_program() { cowire::serve(cowire::threads(4), "", 9000, Lines{}, Echo{}); }
+// [/serve-threads]
+
+TEST_CASE("standalone page: several threads") {
+  cowire::ServerThreads server{cowire::threads(2), "127.0.0.1", 0, Lines{}, make_counter};
+  server.start();
+  CHECK(ask(server.port(), "once") == "1");
+  CHECK(ask(server.port(), "twice") == "2");
 }
 
 // [blocking]
