@@ -21,17 +21,22 @@ set(COWIRE_HEADERS
   include/cowire/protocol.hpp
   include/cowire/recv_params.hpp
   include/cowire/result.hpp
+  include/cowire/run_blocking.hpp
   include/cowire/serializer.hpp
   include/cowire/serve.hpp
   include/cowire/server.hpp
   include/cowire/server_options.hpp
   include/cowire/server_stats.hpp
+  include/cowire/server_thread.hpp
+  include/cowire/server_threads.hpp
   include/cowire/service.hpp
+  include/cowire/sync_client.hpp
   include/cowire/task.hpp
   include/cowire/task_group.hpp
   include/cowire/tls_info.hpp
   include/cowire/transport.hpp
   include/cowire/detail/accept_errors.hpp
+  include/cowire/detail/blocking_calls.hpp
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
@@ -52,6 +57,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/session_owner.hpp
   include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
+  include/cowire/detail/sync_loop.hpp
   include/cowire/detail/to_executor.hpp
   include/cowire/detail/undisturbed.hpp
   include/cowire/detail/wait_until.hpp

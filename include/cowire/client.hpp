@@ -23,6 +23,9 @@
 
 namespace cowire {
 
+template <Protocol P>
+class SyncClient;
+
 /// Talks typed packets with one server.
 ///
 ///     Task<void> ask() {
@@ -46,6 +49,9 @@ namespace cowire {
 /// assigned to, closed and asked whether it is connected.
 template <Protocol P, class C = SteadyClock>
 class Client {
+  template <Protocol>
+  friend class SyncClient;
+
  public:
   using protocol_type = P;
   using sent_packet = typename P::sent_packet;

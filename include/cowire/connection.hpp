@@ -150,6 +150,10 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// Waits for what poll() did not find, for `timeout` at most.
   void start_receive(std::optional<RecvParams::duration> timeout);
 
+  /// The next wait looks at the socket at once, not one turn later: for owners who do not wait
+  /// long, or to whom a turn costs more than that look.
+  void look_at_once() noexcept { last_read_was_short_ = false; }
+
   /// Goes on waiting, when poll() found nothing again in on_received().
   void continue_receive();
 

@@ -13,6 +13,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -42,6 +43,16 @@ class ClientChannel {
   virtual void send_eof() = 0;
   virtual Task<void> wait_closed() = 0;
   virtual bool is_gone() const noexcept = 0;
+
+  // For a SyncClient, which runs the executor itself. Calls f() as a turn of the executor, which
+  // must not run otherwise meanwhile: what f sends is written before in_turn() returns.
+  virtual void in_turn(const std::function<void()>& f) = 0;
+
+  // receive() without a coroutine, one at a time, called inside a turn. `done` is called once, in
+  // this turn or a later one: with an error, or with whether the slot is filled; if it is not, that
+  // is the end of the stream.
+  using Received = std::function<void(std::error_code, bool)>;
+  virtual void receive_in_turn(std::optional<RecvParams::duration> timeout, Received done) = 0;
 };
 
 template <Protocol P, Transport T, class C>
@@ -87,6 +98,25 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
       }
     }
     co_return polled_ == Polled::packet;
+  }
+
+  void in_turn(const std::function<void()>& f) override {
+    const typename Base::Running here(*this);
+    this->begin_turn();
+    f();
+    this->flush();
+  }
+
+  void receive_in_turn(std::optional<RecvParams::duration> timeout,
+                       typename ClientChannel<P>::Received done) override {
+    polled_ = this->poll(slot_);
+    if (polled_ != Polled::nothing) {
+      done({}, polled_ == Polled::packet);
+      return;
+    }
+    received_ = std::move(done);
+    this->look_at_once();
+    this->start_receive(timeout);
   }
 
   Task<void> wait_closed() override {
@@ -150,6 +180,9 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
     if (receiver_) {
       std::exchange(receiver_, {}).complete(ec);
     }
+    if (received_) {
+      std::exchange(received_, nullptr)(ec, polled_ == Polled::packet);
+    }
   }
 
   void on_received() override {
@@ -172,6 +205,7 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   Polled polled_ = Polled::nothing;
   bool receiving_ = false;
   PendingHandler<std::error_code> receiver_;
+  typename ClientChannel<P>::Received received_;
   Event closed_event_;
 };
 

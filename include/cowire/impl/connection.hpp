@@ -96,7 +96,7 @@ template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_receive(std::optional<RecvParams::duration> timeout) {
   deadlines_.begin_wait(C::now(executor_), timeout);
   if (timeout && timeout->count() == 0) {
-    last_read_was_short_ = false;  // Whoever does not wait wants a look at the socket now.
+    look_at_once();  // Whoever does not wait wants a look at the socket now.
   }
   waiting_ = true;
   continue_receive();

@@ -9,6 +9,12 @@
 #include <asio/ip/v6_only.hpp>
 #include <asio/socket_base.hpp>
 
+#if __has_include(<unistd.h>)
+#include <fcntl.h>
+#include <unistd.h>
+#endif
+
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -126,7 +132,31 @@ class BasicTcpListener : public detail::SocketListener<asio::ip::tcp, BasicTcpTr
 
   Endpoint local_endpoint() const { return to_endpoint(local_); }
 
+#ifdef F_DUPFD_CLOEXEC
+  /// A second listener on the same socket, for another executor: a connection goes to whichever
+  /// accepts it first. The socket is closed when both are. @throws std::system_error
+  BasicTcpListener duplicate(const Executor& executor) {
+    const int copy = ::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) {
+      throw std::system_error(errno, std::generic_category(), "a listener cannot be duplicated");
+    }
+    return BasicTcpListener(executor, copy, local_);
+  }
+#endif
+
  private:
+#ifdef F_DUPFD_CLOEXEC
+  BasicTcpListener(const Executor& executor, int handle, const asio::ip::tcp::endpoint& local)
+      : Base(executor), local_(local) {
+    std::error_code ec;
+    acceptor_.assign(local.protocol(), handle, ec);
+    if (ec) {
+      ::close(handle);
+      throw std::system_error(ec, "a listener cannot be duplicated");
+    }
+  }
+#endif
+
   asio::ip::tcp::endpoint local_;
 };
 

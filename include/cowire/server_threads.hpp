@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/detail/accept_errors.hpp"
+#include "cowire/server_thread.hpp"
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <concepts>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace cowire {
+
+/// How many threads serve, and how they share the port; made by threads().
+struct Threads {
+  /// At least 1.
+  std::size_t count = 1;
+
+  /// Whether all accept on copies of one socket. Else each has a listening socket of its own, and
+  /// the system gives each connection to one of them (SO_REUSEPORT); where that does not exist,
+  /// always.
+  bool one_socket = false;
+
+  /// The same number, all on copies of one socket: whoever is free takes the next connection.
+  Threads on_one_socket() const noexcept { return {count, true}; }
+};
+
+/// The number of threads for serve() and ServerThreads: `threads(4)`. 0: one for each processor.
+inline Threads threads(std::size_t count) noexcept {
+  const std::size_t processors = std::max(std::thread::hardware_concurrency(), 1U);
+  return {count == 0 ? processors : count, false};
+}
+
+namespace detail {
+
+// What makes the handler of each thread, given its number.
+template <class F, class P>
+concept HandlerFactory = !Handler<F, P> && std::invocable<F&, std::size_t> &&
+                         Handler<std::invoke_result_t<F&, std::size_t>, P>;
+
+template <class P, class H>
+struct ShardHandler {
+  using type = H;
+};
+template <class P, class F>
+  requires HandlerFactory<F, P>
+struct ShardHandler<P, F> {
+  using type = std::invoke_result_t<F&, std::size_t>;
+};
+
+// The handler of one thread: made for it, or a copy.
+template <class P, class H>
+auto make_shard_handler(H& handler, std::size_t shard) {
+  if constexpr (HandlerFactory<H, P>) {
+    return handler(shard);
+  } else {
+    static_assert(check_handler<H, P>());
+    static_assert(std::copy_constructible<H>,
+                  "each thread has a handler of its own: make the handler copyable, or give a "
+                  "function that makes one, as [](std::size_t shard) { return Handler{...}; }");
+    return H(handler);
+  }
+}
+
+}  // namespace detail
+
+/// A server on several threads. Each thread is a `shard`: it has its own io_context, its own Server
+/// and its own handler, and serves its own connections. Nothing is shared between them but the
+/// port, so handlers still need no locks; but a peer sees only the handler of its shard.
+///
+///     ServerThreads server{threads(4), "", 9000, protocol, handler};           // four copies
+///     ServerThreads server{threads(4), "", 9000, protocol,
+///                          [&](std::size_t shard) { return Handler{shard, database}; }};
+///     server.start();
+///     ...
+///     server.shutdown(10s);
+///
+/// The program that does nothing else calls serve(threads(4), ...).
+///
+/// All shards live and end together: if one fails, or its handler asks for a shutdown, all shut
+/// down. ServerOptions holds for each shard, but for max_connections, which is divided among them.
+/// Its logger is called by all threads at once. What the handlers share, and the protocol, which is
+/// copied too, must be thread-safe. Thread-safe like ServerThread.
+template <Protocol P, class H>
+class ServerThreads {
+ public:
+  using protocol_type = P;
+  using handler_type = typename detail::ShardHandler<P, H>::type;
+  using shard_type = ServerThread<P, handler_type>;
+
+  /// Listens, as Server does, once for all shards. With port 0 the system chooses a port for all.
+  ///
+  /// `handler` is copied for each shard; or it is a function that makes the handler of a shard,
+  /// given its number, which begins at 0.
+  ///
+  /// A port that another process listens on is an error, unless ServerOptions::reuse_port is set:
+  /// then it gets a part of the connections.
+  /// @throws Error listen_failed; and what makes the handlers throw.
+  ServerThreads(Threads how, const std::string& host, std::uint16_t port, P protocol, H handler,
+                ServerOptions options = {}) {
+    const std::size_t count = std::max<std::size_t>(how.count, 1);
+    if (options.max_connections == 0) {
+      options.max_connections = detail::default_max_connections();
+    }
+    options.max_connections = (options.max_connections + count - 1) / count;
+#ifdef SO_REUSEPORT
+    const bool one_socket = how.one_socket;
+#else
+    const bool one_socket = true;
+#endif
+    if (one_socket || count == 1) {
+      listen_once(count, host, port, protocol, handler, options);
+    } else {
+      listen_each(count, host, port, protocol, handler, std::move(options));
+    }
+    endpoints_ = shards_.front()->local_endpoints();
+    for (const auto& shard : shards_) {
+      shard->on_stopped_ = [this] { stopped(); };
+    }
+  }
+
+  ServerThreads(const ServerThreads&) = delete;
+  ServerThreads& operator=(const ServerThreads&) = delete;
+
+  /// Shuts down without a deadline. Not in a thread of the server's own.
+  ~ServerThreads() {
+    try {
+      shutdown();
+    } catch (...) {  // It was for whoever calls shutdown(); the shards have logged it.
+    }
+  }
+
+  /// Starts all shards, or none; returns when all accept connections. May be called again after a
+  /// shutdown. @throws Error already_serving; and what a handler's service_init threw.
+  void start() {
+    launch();
+    bool all_up = true;
+    for (const auto& shard : shards_) {
+      all_up = shard->wait_until_up() && all_up;
+    }
+    if (!all_up) {
+      wait();
+    }
+  }
+
+  /// Starts all shards and does not wait for them: what fails is thrown by wait() or shutdown().
+  /// @throws Error already_serving
+  void launch() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& shard : shards_) {
+      if (shard->is_running()) {
+        throw Error(errc::already_serving);
+      }
+    }
+    is_ending_ = false;
+    running_ = shards_.size();
+    for (const auto& shard : shards_) {
+      shard->launch();
+    }
+  }
+
+  /// Returns when all threads have ended, for whatever reason. @throws As shutdown().
+  void wait() {
+    std::exception_ptr failure;
+    for (const auto& shard : shards_) {
+      try {
+        shard->wait();
+      } catch (...) {
+        failure = failure ? failure : std::current_exception();
+      }
+    }
+    if (failure) {
+      std::rethrow_exception(failure);
+    }
+  }
+
+  /// Stops serving and returns when all threads have ended; see ServerThread::shutdown(). All
+  /// shards have the same deadline.
+  /// @throws Once: what ended the first shard that failed, if one did.
+  void shutdown(std::chrono::nanoseconds deadline = {}) {
+    request_shutdown(deadline);
+    wait();
+  }
+
+  /// Begins what shutdown() does, and returns.
+  void request_shutdown(std::chrono::nanoseconds deadline = {}) {
+    const std::lock_guard lock(mutex_);
+    is_ending_ = true;
+    for (const auto& shard : shards_) {
+      shard->request_shutdown(deadline);
+    }
+  }
+
+  /// Has `f()` called, in one of the threads, when the last shard has stopped. Before start().
+  void on_stopped(std::function<void()> f) { on_stopped_ = std::move(f); }
+
+  /// The number of shards.
+  std::size_t size() const noexcept { return shards_.size(); }
+
+  /// One of them: `server.shard(0).post(f)` reaches its handler. @pre index < size()
+  shard_type& shard(std::size_t index) noexcept { return *shards_[index]; }
+
+  /// The port, and the addresses, as they were bound: they are the same for all shards.
+  std::uint16_t port() const noexcept { return endpoints_.front().port; }
+  std::vector<Endpoint> local_endpoints() const { return endpoints_; }
+
+  /// Whether all shards accept connections.
+  bool is_serving() const {
+    return std::all_of(shards_.begin(), shards_.end(),
+                       [](const auto& shard) { return shard->is_serving(); });
+  }
+
+  /// The peers that are connected, to all shards.
+  std::size_t connections() const {
+    std::size_t all = 0;
+    for (const auto& shard : shards_) {
+      all += shard->connections();
+    }
+    return all;
+  }
+
+ private:
+  void listen_each(std::size_t count, const std::string& host, std::uint16_t port,
+                   const P& protocol, H& handler, ServerOptions options) {
+    if (port != 0 && !std::exchange(options.reuse_port, true)) {
+      asio::io_context io;  // The shards would not notice somebody else who shares his port.
+      (void)listen_tcp(io.get_executor(), host, port);
+    }
+    options.reuse_port = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      shards_.push_back(
+          std::make_unique<shard_type>(host, i == 0 ? port : shards_.front()->port(), protocol,
+                                       detail::make_shard_handler<P>(handler, i), options));
+    }
+  }
+
+  void listen_once(std::size_t count, const std::string& host, std::uint16_t port,
+                   const P& protocol, H& handler, const ServerOptions& options) {
+    for (std::size_t i = 0; i < count; ++i) {
+      shards_.push_back(std::make_unique<shard_type>(
+          protocol, detail::make_shard_handler<P>(handler, i), options));
+    }
+    const TcpListenOptions tcp{options.backlog, options.reuse_port};
+    for (auto& listener : listen_tcp(shards_.front()->executor(), host, port, tcp)) {
+      for (std::size_t i = 1; i < count; ++i) {
+        shards_[i]->add_listener(listener.duplicate(shards_[i]->executor()));
+      }
+      shards_.front()->add_listener(std::move(listener));
+    }
+  }
+
+  // In the thread of a shard that has stopped.
+  void stopped() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!std::exchange(is_ending_, true)) {
+        for (const auto& shard : shards_) {
+          shard->request_shutdown();
+        }
+      }
+    }
+    if (--running_ == 0 && on_stopped_) {
+      on_stopped_();
+    }
+  }
+
+  std::vector<std::unique_ptr<shard_type>> shards_;
+  std::vector<Endpoint> endpoints_;
+  std::function<void()> on_stopped_;
+  std::mutex mutex_;  // Held while shards are started and asked to stop; before those of theirs.
+  bool is_ending_ = false;
+  std::atomic<std::size_t> running_ = 0;
+};
+
+/// Serves on several threads until SIGINT or SIGTERM:
+///
+///     int main() { cowire::serve(cowire::threads(4), "", 9000, protocol, Echo{}); }
+///
+/// See ServerThreads for what the threads share, and for handlers that a function makes. As the
+/// other serve(): the first signal drains all threads for ServerOptions::shutdown_timeout, a second
+/// one ends them at once. Blocks; the calling thread only waits for signals.
+/// @throws Error listen_failed; what ended the first thread that failed, after all have ended.
+template <Protocol P, class H>
+void serve(Threads how, const std::string& host, std::uint16_t port, P protocol, H handler,
+           ServerOptions options = {}) {
+  const auto patience = options.shutdown_timeout;
+  asio::io_context io(1);
+  asio::signal_set signals(io, SIGINT, SIGTERM);
+  ServerThreads<P, H> server(how, host, port, std::move(protocol), std::move(handler),
+                             std::move(options));
+  server.on_stopped([&] { asio::post(io, [&] { signals.cancel(); }); });
+  signals.async_wait([&](std::error_code first, int) {
+    if (first) {
+      return;
+    }
+    server.request_shutdown(patience);
+    signals.async_wait([&](std::error_code second, int) {
+      if (!second) {
+        server.request_shutdown();
+      }
+    });
+  });
+  server.launch();
+  io.run();
+  server.wait();
+}
+
+}  // namespace cowire

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/client.hpp"
+#include "cowire/detail/sync_loop.hpp"
+
+#include <asio/co_spawn.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace cowire {
+
+/// A client that blocks: for threads, scripts and tests that have no coroutines.
+///
+///     SyncClient client{"localhost", 9000, StreamProtocol{LineSerializer{}}};
+///     client.send_packet("hello");
+///     std::string answer = client.recv_packet(10s);
+///
+/// There is no thread behind it: the calling thread does the work, and between two calls nothing
+/// happens at all (what the server sends waits in the operating system). All time limits may be any
+/// duration; a negative one or NaN is errc::invalid_argument, an infinite one none.
+///
+/// Thread-safe: threads may send, receive and close at the same time. Those that receive take
+/// turns, first come, first served, and so do those that send; the wait for the turn counts towards
+/// the time limit. Only the destructor must be the last call. Not to be used inside a handler or a
+/// task: it would stop everything else on that executor. Can be neither copied nor moved.
+///
+/// Packets that are views, such as std::string_view, do not compile: nothing would hold the buffer
+/// that they point into while other threads receive.
+template <Protocol P>
+class SyncClient {
+  static_assert(!std::ranges::borrowed_range<typename P::received_packet>,
+                "a SyncClient cannot receive packets that are views: the buffer that they point "
+                "into belongs to whichever thread receives next; take a serializer whose "
+                "received_packet owns its bytes, such as LineSerializer<std::string>");
+
+ public:
+  using protocol_type = P;
+  using sent_packet = typename P::sent_packet;
+  using received_packet = typename P::received_packet;
+
+  /// Connects through TCP, within ClientOptions::connect_timeout.
+  /// @throws Error connect_failed, with each address's reason; connect_timeout. If the system is
+  /// still looking a name up then, it is waited for: that cannot be interrupted.
+  SyncClient(const std::string& host, std::uint16_t port, P protocol, ClientOptions options = {})
+      : client_(loop_.io(), std::move(protocol), std::move(options)) {
+    connected(client_.connect(host, port));
+  }
+
+  /// Connects by other means: `SyncClient client{UnixConnector("/run/my.sock"), protocol};`
+  /// @throws Error connect_failed, connect_timeout.
+  template <Connector K>
+  SyncClient(K connector, P protocol, ClientOptions options = {})
+      : client_(loop_.io(), std::move(protocol), std::move(options)) {
+    connected(client_.connect(std::move(connector)));
+  }
+
+  SyncClient(const SyncClient&) = delete;
+  SyncClient& operator=(const SyncClient&) = delete;
+
+  /// As close(). No other thread may use the client any more.
+  ~SyncClient() {
+    try {
+      close();
+    } catch (...) {  // Only want of memory: the connection is closed all the same, if less gently.
+    }
+  }
+
+  /// Sends a packet; returns when the operating system has all of its bytes.
+  /// @throws Error not_sendable or too_large, from the serializer, with nothing sent; output_limit;
+  /// peer_timeout (Limits::send_timeout); closed; and what broke the connection.
+  void send_packet(detail::packet_argument_t<sent_packet> packet) { send(packet, std::nullopt); }
+
+  /// The same with a time limit; 0: only if the system takes it at once.
+  ///
+  /// If the time passes while the packet is under way, the client is closed, and the server sees a
+  /// reset: nobody knows how much of the packet it has got. A packet whose turn did not come, for
+  /// other threads that send, was not begun: then the client stays connected.
+  /// @throws Error timeout; invalid_argument; and as above.
+  template <class Rep, class Period>
+  void send_packet(detail::packet_argument_t<sent_packet> packet,
+                   std::chrono::duration<Rep, Period> timeout) {
+    if (!(timeout >= std::chrono::duration<Rep, Period>::zero())) {  // NaN is not.
+      throw with_detail(errc::invalid_argument,
+                        "the time limit of a send is negative or not a number");
+    }
+    send(packet, RecvParams(timeout).timeout());
+  }
+
+  /// The next packet from the server. `params` is a time limit; 0: only what has been received.
+  /// @throws Error end_of_stream if the server closed between two packets, truncated inside one;
+  /// timeout (what was received of the packet is kept), malformed, too_large, serializer_failed:
+  /// receive again; peer_timeout, after a part of a packet (Limits::frame_timeout); closed;
+  /// invalid_argument; and what broke the connection.
+  received_packet recv_packet(RecvParams params = {}) {
+    std::optional<Error> end;
+    auto packet = receive(params, end);
+    if (!packet) {
+      throw *end;
+    }
+    return *std::move(packet);
+  }
+
+  /// The next packet, or nothing when the server has closed between two packets.
+  /// @throws Error As recv_packet(), but for end_of_stream.
+  std::optional<received_packet> next_packet(RecvParams params = {}) {
+    std::optional<Error> end;
+    auto packet = receive(params, end);
+    if (end && end->code() != errc::end_of_stream) {
+      throw *end;
+    }
+    return packet;
+  }
+
+  class PacketRange;
+
+  /// The packets that come, for a range-based for loop:
+  ///
+  ///     for (const auto& packet : client.packets(1s)) { use(packet); }
+  ///
+  /// The time limit is for each packet, and runs only while the loop waits for it. The loop ends
+  /// when the server has closed between two packets, and also when the time has passed: with 0 it
+  /// takes what has been received. (Then next_packet(0s) tells which it was: empty at the end,
+  /// errc::timeout else.) All other errors are thrown, as by recv_packet().
+  /// @lifetime The client must outlive the range.
+  PacketRange packets(RecvParams params = {}) { return PacketRange(*this, params); }
+
+  /// Says that nothing more will be sent: the server sees the end of the stream, and may still
+  /// answer. Sending throws errc::closed from then on. May be repeated.
+  void send_eof() {
+    in_turn([this] { connection().send_eof(); });
+  }
+
+  /// Closes. Threads that wait get errc::closed; a packet that another thread is sending is cut,
+  /// with a reset. May be repeated, by any thread.
+  ///
+  /// Waits until the server has closed too, for Limits::close_timeout at most (3 s; 0: not at
+  /// all): a connection that is dropped earlier could take the last packet with it.
+  void close() {
+    bool closed = false;
+    in_turn([&] {
+      if (sending_) {
+        connection().channel().abort();
+      } else {
+        connection().channel().close();
+      }
+      asio::co_spawn(loop_.io(), connection().wait_closed(),
+                     [&](const std::exception_ptr&) { loop_.finish(closed); });
+    });
+    loop_.wait(std::nullopt, closed);
+  }
+
+  /// Whether this side has not closed the connection. What the server does shows in a receive.
+  bool is_connected() const noexcept { return client_.is_connected(); }
+
+  /// The addresses, also after a close.
+  Endpoint local_endpoint() const { return local_; }
+  Endpoint remote_endpoint() const { return remote_; }
+
+  /// The socket, for its options, or -1 after a close. Do not close, read or write it.
+  int native_handle() {
+    int handle = -1;
+    in_turn([&] { handle = connection().channel().native_handle(); });
+    return handle;
+  }
+
+ private:
+  using Until = detail::SyncLoop::Until;
+
+  // Waits for the output queue to be empty.
+  class Flushed final : public detail::OutputWaiter {
+   public:
+    explicit Flushed(SyncClient& client) noexcept : client_(&client) {}
+
+    void wake(std::error_code ec) override {
+      code = ec;
+      client_->sending_ = false;
+      client_->loop_.finish(done);
+    }
+
+    std::error_code code;
+    bool done = false;
+
+   private:
+    SyncClient* client_;
+  };
+
+  struct Reception {
+    detail::SyncLoop* loop;
+    std::error_code code = {};
+    bool has_packet = false;
+    bool done = false;
+  };
+
+  detail::ClientChannel<P>& connection() { return *client_.connected(); }
+
+  static Error with_detail(errc code, const char* detail) {
+    ErrorContext context;
+    context.detail = detail;
+    return Error(code, std::move(context));
+  }
+
+  static Until end_of(const std::optional<std::chrono::nanoseconds>& timeout) {
+    return timeout ? Until(detail::SyncLoop::Clock::now() + *timeout) : Until();
+  }
+
+  template <class F>
+  void in_turn(F f) {
+    loop_.turn([&] { connection().in_turn([&f] { f(); }); });
+  }
+
+  void connected(Task<void> attempt) {
+    std::exception_ptr failed;
+    bool done = false;
+    asio::co_spawn(loop_.io(), std::move(attempt), [&](const std::exception_ptr& error) {
+      failed = error;
+      loop_.finish(done);
+    });
+    loop_.wait(std::nullopt, done);
+    if (failed) {
+      std::rethrow_exception(failed);
+    }
+    local_ = client_.local_endpoint();
+    remote_ = client_.remote_endpoint();
+  }
+
+  void send(detail::packet_argument_t<sent_packet> packet,
+            const std::optional<std::chrono::nanoseconds>& timeout) {
+    const Until until = end_of(timeout);
+    detail::SyncLoop::Place place(loop_, senders_);
+    if (!place.wait(until)) {
+      throw with_detail(errc::timeout, "the packet's turn to be sent did not come in time")
+          .with_peer(to_string(remote_));
+    }
+    Flushed flushed(*this);
+    auto& channel = connection().channel();
+    in_turn([&] {
+      channel.send(packet);
+      channel.flush();
+      if (channel.may_go_on(detail::OutputLevel::empty, flushed.code) || flushed.code) {
+        flushed.done = true;
+      } else {
+        sending_ = true;
+        channel.wait(flushed, detail::OutputLevel::empty);
+      }
+    });
+    if (!loop_.wait(until, flushed.done)) {
+      give_up(flushed);
+    }
+    if (flushed.code) {
+      throw Error(flushed.code).with_peer(to_string(remote_));
+    }
+  }
+
+  // The time is over; or it was, and the packet has been sent while that was noticed.
+  void give_up(Flushed& flushed) {
+    bool too_late = false;
+    in_turn([&] {
+      if (sending_) {
+        too_late = true;
+        detail::Channel::cancel(flushed);
+        connection().channel().abort();
+      }
+    });
+    if (too_late) {
+      throw with_detail(errc::timeout,
+                        "the packet could not be sent within the time limit, and the client was "
+                        "closed: nobody knows how much of it the server has got")
+          .with_peer(to_string(remote_));
+    }
+  }
+
+  // A packet; or nothing, and why there will be none.
+  std::optional<received_packet> receive(const RecvParams& params, std::optional<Error>& end) {
+    const auto timeout = params.timeout();
+    const Until until = end_of(timeout);
+    detail::SyncLoop::Place place(loop_, receivers_);
+    if (!place.wait(until)) {
+      throw no_packet();
+    }
+    std::optional<std::chrono::nanoseconds> left = timeout;
+    if (until) {
+      left = std::max(std::chrono::nanoseconds(0),
+                      std::chrono::nanoseconds(*until - detail::SyncLoop::Clock::now()));
+    }
+    Reception reception{&loop_};
+    in_turn([&] {
+      connection().receive_in_turn(left, [&reception](std::error_code ec, bool has_packet) {
+        reception.code = ec;
+        reception.has_packet = has_packet;
+        reception.loop->finish(reception.done);
+      });
+    });
+    loop_.wait(std::nullopt, reception.done);  // The connection has the time limit.
+    if (reception.code == errc::timeout) {
+      throw no_packet();
+    }
+    if (!reception.has_packet) {
+      in_turn([&] { end = connection().end_of_input(); });
+      return std::nullopt;
+    }
+    return Client<P>::take(connection().slot());
+  }
+
+  Error no_packet() const {
+    return with_detail(errc::timeout, "no packet came within the time limit")
+        .with_peer(to_string(remote_));
+  }
+
+  detail::SyncLoop loop_;
+  Client<P> client_;
+  detail::SyncLoop::Queue senders_;
+  detail::SyncLoop::Queue receivers_;
+  bool sending_ = false;  // A packet is under way. Read and written in turns.
+  Endpoint local_;
+  Endpoint remote_;
+};
+
+/// What SyncClient::packets() returns: an input range, to be iterated over once.
+template <Protocol P>
+class SyncClient<P>::PacketRange {
+ public:
+  /// Holds the current packet in the range itself.
+  class Iterator {
+   public:
+    using value_type = received_packet;
+    using difference_type = std::ptrdiff_t;
+
+    received_packet& operator*() const noexcept { return *range_->packet_; }
+    Iterator& operator++() {
+      range_->advance();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const noexcept { return !range_->packet_; }
+
+   private:
+    friend PacketRange;
+    explicit Iterator(PacketRange& range) noexcept : range_(&range) {}
+
+    PacketRange* range_;
+  };
+
+  /// Waits for the first packet.
+  Iterator begin() {
+    advance();
+    return Iterator(*this);
+  }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  friend SyncClient;
+  PacketRange(SyncClient& client, const RecvParams& params) : client_(&client), params_(params) {}
+
+  void advance() {
+    packet_.reset();
+    try {
+      packet_ = client_->next_packet(params_);
+    } catch (const Error& error) {
+      if (error.code() != errc::timeout) {
+        throw;
+      }
+    }
+  }
+
+  SyncClient* client_;
+  RecvParams params_;
+  std::optional<received_packet> packet_;
+};
+
+}  // namespace cowire
