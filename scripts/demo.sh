@@ -12,7 +12,7 @@ case "${1:-dialogue}" in
 esac
 
 install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-dev \
-  nc:netcat-openbsd "${libraries_of_examples[@]}"
+  nc:netcat-openbsd
 
 say "Building mojifinder in build/release"
 cmake --preset release -D COWIRE_TESTS=OFF -D COWIRE_BENCHMARKS=OFF -D COWIRE_TLS=OFF \

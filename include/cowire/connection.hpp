@@ -191,6 +191,9 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
     return reader_.mid_packet() || !reader_.pending().empty() || !output_.empty();
   }
 
+  /// Whether something is queued or being written, be it the end of the stream.
+  bool has_unsent() const noexcept { return writing_ || !output_.empty(); }
+
   /// Whether the owner's code runs just now: see Running.
   bool is_running() const noexcept {
     return running_in_.load(std::memory_order_relaxed) != std::thread::id();

@@ -140,9 +140,9 @@ class Server {
   /// Stops serving and waits until that is done. In this order: nobody is accepted any more; peers
   /// that are idle are closed; the others may finish their request until the deadline; then their
   /// handlers are cancelled (errc::cancelled is thrown where they wait), each on_disconnection runs
-  /// and what is queued is sent. Handlers that do not end within Limits::close_timeout are cut off;
-  /// connections have as long again to close. Last, the background tasks are cancelled and the
-  /// at_exit functions called.
+  /// and what is queued is sent. Who is not ready within Limits::close_timeout is cut off; the
+  /// others wait as long again for their peers' end. Last, the background tasks are cancelled and
+  /// the at_exit functions called.
   ///
   /// The listeners stay open: peers may connect and wait, and the server may serve again. Does
   /// nothing if the server does not serve. May be called several times at once; an earlier deadline

@@ -173,7 +173,7 @@ class ServerState final : public SessionOwner<P, H>,
   }
   template <class Action>
   void for_each_session(Action action);
-  void cut_off(bool only_with_handler, const char* why);
+  void cut_off_unfinished();
   bool was_cancelled(const std::exception_ptr& error) const;
   void log(LogLevel level, std::string_view message, std::exception_ptr error = nullptr) const;
 

@@ -252,7 +252,9 @@ class Session final : public Connection<P, T, C>,
     return true;
   }
 
-  bool has_handler() const noexcept override { return phase_ != Phase::closing; }
+  bool is_unfinished() const noexcept override {
+    return phase_ != Phase::closing || this->has_unsent();
+  }
 
   void finish_serving() {
     if (phase_ == Phase::closing) {

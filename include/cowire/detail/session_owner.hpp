@@ -25,8 +25,9 @@ class SessionBase {
   // Ends the session without asking its handler.
   virtual void kill() = 0;
 
-  // Whether its handler, or a hook, still runs or waits; else the connection is closing.
-  virtual bool has_handler() const noexcept = 0;
+  // Whether its handler, or a hook, still runs or waits, or its last bytes are not sent; else the
+  // connection waits for nothing but the peer's end.
+  virtual bool is_unfinished() const noexcept = 0;
 };
 
 // What the sessions of a server share and call.

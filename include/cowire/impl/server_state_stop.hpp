@@ -90,7 +90,8 @@ auto ServerState<P, H, C>::end_of_grace() const -> time_point {
 }
 
 // Idle peers are ended at once, busy ones when they are idle, all at the deadline. Those whose
-// handlers do not end then are cut off; the others have their own time to close.
+// handlers do not end then, or whose last bytes are not sent, are cut off; the others have their
+// own time to wait for their peer's end.
 template <Protocol P, class H, class C>
 Task<void> ServerState<P, H, C>::end_sessions() {
   const auto none = [this] { return sessions_.empty(); };
@@ -111,22 +112,23 @@ Task<void> ServerState<P, H, C>::end_sessions() {
   }
   for_each_session(&SessionBase::cancel);
   co_await wait_until(end_of_grace(), none);
-  cut_off(true, "did not end after they were cancelled");
+  cut_off_unfinished();
   co_await wait_until(end_of_grace(), none);
-  cut_off(false, "could not send what was queued");
+  for_each_session(&SessionBase::kill);
 }
 
 template <Protocol P, class H, class C>
-void ServerState<P, H, C>::cut_off(bool only_with_handler, const char* why) {
+void ServerState<P, H, C>::cut_off_unfinished() {
   std::size_t count = 0;
-  for_each_session([&](SessionBase& session) {
-    if (!only_with_handler || session.has_handler()) {
+  for_each_session([&count](SessionBase& session) {
+    if (session.is_unfinished()) {
       ++count;
       session.kill();
     }
   });
   if (count != 0) {
-    log(LogLevel::warning, std::to_string(count) + " connections " + why + ": cut off");
+    log(LogLevel::warning,
+        std::to_string(count) + " connections did not end after they were cancelled: cut off");
   }
 }
 
