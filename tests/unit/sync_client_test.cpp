@@ -311,7 +311,7 @@ TEST_CASE("SyncClient: large packets are sent to the last byte, while the server
   SyncClient client("127.0.0.1", acceptor.local_endpoint().port(),
                     StreamProtocol{LengthPrefixed{Text<>{}, LengthOptions{.limit = 1 << 24}}});
   tcp::socket server = acceptor.accept();
-  const std::string large(12'000'000, 'x');
+  const std::string large(8'000'000, 'x');
   auto heard = std::async(std::launch::async, [&] {
     std::string all(large.size() + 4, ' ');
     asio::read(server, asio::buffer(all));
@@ -370,7 +370,7 @@ TEST_CASE("C6: SyncClient: close cuts a packet that another thread is sending") 
   SyncClient client("127.0.0.1", acceptor.local_endpoint().port(),
                     StreamProtocol{LengthPrefixed{Text<>{}, LengthOptions{.limit = 1 << 24}}});
   tcp::socket server = acceptor.accept();
-  const std::string large(16'000'000, 'x');  // More than the system takes.
+  const std::string large(8'000'000, 'x');  // More than the system takes.
   const auto send = [&] { return code_of([&] { client.send_packet(large); }); };
   auto first = std::async(std::launch::async, send);
   char length[4];
