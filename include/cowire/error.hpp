@@ -64,7 +64,7 @@ inline constexpr std::array errc_table{
     ErrcText{errc::truncated, "the stream was cut",
              "treat the last packet as lost: the peer stopped or crashed while sending it"},
     ErrcText{errc::timeout, "the time limit passed",
-             "the received bytes are kept: receive again, raise the limit, or close"},
+             "a receive has lost nothing: receive again, raise the limit, or close"},
     ErrcText{errc::peer_timeout, "the peer was too slow, and the connection was given up",
              "raise idle_timeout, frame_timeout or send_timeout if such peers are to be served"},
     ErrcText{errc::cancelled, "the operation was cancelled",

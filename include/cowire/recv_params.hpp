@@ -41,7 +41,7 @@ class RecvParams {
   std::optional<duration> timeout() const {
     if (!valid_) {
       ErrorContext context;
-      context.detail = "the time limit of a receive is negative or not a number";
+      context.detail = "a time limit is negative or not a number";
       throw Error(errc::invalid_argument, std::move(context));
     }
     return timeout_;

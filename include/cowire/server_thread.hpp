@@ -81,9 +81,9 @@ class ServerThread {
   /// the server has stopped: the listeners stay open between two runs.
   /// @throws Error already_serving; server_closed; what the handler's service_init threw.
   void start() {
-    launch();
-    if (!wait_until_up()) {
-      wait();
+    const std::size_t run = launch();
+    if (!wait_until_up(run)) {
+      wait(run);
     }
   }
 
@@ -124,12 +124,7 @@ class ServerThread {
   }
 
   /// Begins what shutdown() does, and returns. Does nothing if the server does not run.
-  void request_shutdown(std::chrono::nanoseconds deadline = {}) {
-    const std::lock_guard lock(mutex_);
-    if (is_running_) {
-      enqueue(*this, [this, deadline] { server_.request_shutdown(deadline); });
-    }
-  }
+  void request_shutdown(std::chrono::nanoseconds deadline = {}) { (void)begin_shutdown(deadline); }
 
   /// Stops serving, as Server::shutdown() does, and returns when the thread has ended. Also if the
   /// server has ended by itself, or does not run. May be called by several threads at once; an
@@ -146,8 +141,7 @@ class ServerThread {
       throw Error(std::make_error_code(std::errc::resource_deadlock_would_occur),
                   std::move(context));
     }
-    request_shutdown(deadline);
-    wait();
+    wait(begin_shutdown(deadline));
   }
 
  private:
@@ -174,7 +168,7 @@ class ServerThread {
       return future;
     }
     const std::lock_guard lock(self.mutex_);
-    if (self.is_running_) {
+    if (self.is_running()) {
       enqueue(self, [&self, task = std::move(task)]() mutable { task(self.server_); });
     } else {
       self.thread_id_ = std::this_thread::get_id();
@@ -185,7 +179,7 @@ class ServerThread {
   }
 
   // Whether the caller is called by an f() that was posted while no thread ran.
-  bool is_acting_here() const noexcept { return is_own_thread() && !is_running_; }
+  bool is_acting_here() const noexcept { return is_own_thread() && !is_running(); }
 
   // Has f() called in the server's thread, which does not end before. @pre The mutex is locked.
   template <class F>
@@ -198,24 +192,27 @@ class ServerThread {
     });
   }
 
-  // Starts the thread.
-  void launch() {
+  // Runs are numbered: whoever waits for the end of one need not see it before the next begins.
+  bool is_running() const noexcept { return run_ != ended_; }
+
+  // Starts the thread. @returns The run.
+  std::size_t launch() {
     const std::lock_guard lock(mutex_);
-    if (is_running_) {
+    if (is_running()) {
       throw Error(errc::already_serving);
     }
     if (thread_.joinable()) {  // Of a run that has ended by itself.
       thread_.join();
     }
     failure_ = nullptr;
-    is_up_ = false;
     io_.restart();
     thread_ = std::thread([this] { run(); });  // Waits for the mutex.
-    is_running_ = true;
+    ++run_;
     asio::co_spawn(io_, serve(), [this](const std::exception_ptr& error) {
       fail(error);
       io_.stop();  // Everything has ended, unless a task ignores its cancellation.
     });
+    return run_;
   }
 
   Task<void> serve() {
@@ -225,7 +222,7 @@ class ServerThread {
     }
     {
       const std::lock_guard lock(mutex_);
-      is_up_ = true;
+      up_ = run_;
       changed_.notify_all();
     }
     co_await server_.serve_forever();
@@ -247,7 +244,7 @@ class ServerThread {
       lock.lock();
     }
     thread_id_ = std::thread::id();
-    is_running_ = false;
+    ended_ = run_;
     changed_.notify_all();
   }
 
@@ -269,22 +266,38 @@ class ServerThread {
     failure_ = failure_ ? failure_ : error;
   }
 
-  bool is_running() {
+  struct RunState {
+    std::size_t run;
+    bool is_running;
+  };
+  RunState state() {
     const std::lock_guard lock(mutex_);
-    return is_running_;
+    return {run_, is_running()};
+  }
+
+  // @returns The run that it ends, or the last one.
+  std::size_t begin_shutdown(std::chrono::nanoseconds deadline) {
+    const std::lock_guard lock(mutex_);
+    if (is_running()) {
+      enqueue(*this, [this, deadline] { server_.request_shutdown(deadline); });
+    }
+    return run_;
   }
 
   // False if it has ended before.
-  bool wait_until_up() {
+  bool wait_until_up(std::size_t run) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return is_up_ || !is_running_; });
-    return is_running_;
+    changed_.wait(lock, [this, run] { return up_ >= run || ended_ >= run; });
+    return up_ >= run;
   }
 
   // Waits for the end of the thread, and tells why it ended.
-  void wait() {
+  void wait(std::size_t run) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !is_running_; });
+    changed_.wait(lock, [this, run] { return ended_ >= run; });
+    if (is_running()) {
+      return;  // Somebody was quick to start the next one.
+    }
     if (thread_.joinable()) {
       thread_.join();
     }
@@ -302,8 +315,9 @@ class ServerThread {
   std::thread thread_;
   std::exception_ptr failure_;
   std::size_t enqueued_ = 0;
-  bool is_running_ = false;
-  bool is_up_ = false;
+  std::size_t run_ = 0;               // The last one that was started,
+  std::size_t up_ = 0;                // that accepted connections,
+  std::size_t ended_ = 0;             // and whose thread has ended.
   std::function<void()> on_stopped_;  // Called by the thread when the server has stopped.
   std::atomic<std::thread::id> thread_id_{};
 };

@@ -150,63 +150,30 @@ class ServerThreads {
   /// Starts all shards, or none; returns when all accept connections. May be called again after a
   /// shutdown. @throws Error already_serving; and what a handler's service_init threw.
   void start() {
-    launch();
+    const auto runs = launch_all();
     bool all_up = true;
-    for (const auto& shard : shards_) {
-      all_up = shard->wait_until_up() && all_up;
+    for (std::size_t i = 0; i < size(); ++i) {
+      all_up = shards_[i]->wait_until_up(runs[i]) && all_up;
     }
     if (!all_up) {
-      wait();
+      wait_for(runs);
     }
   }
 
   /// Starts all shards and does not wait for them: what fails is thrown by wait() or shutdown().
   /// @throws Error already_serving
-  void launch() {
-    const std::lock_guard lock(mutex_);
-    for (const auto& shard : shards_) {
-      if (shard->is_running()) {
-        throw Error(errc::already_serving);
-      }
-    }
-    is_ending_ = false;
-    running_ = shards_.size();
-    for (const auto& shard : shards_) {
-      shard->launch();
-    }
-  }
+  void launch() { (void)launch_all(); }
 
   /// Returns when all threads have ended, for whatever reason. @throws As shutdown().
-  void wait() {
-    std::exception_ptr failure;
-    for (const auto& shard : shards_) {
-      try {
-        shard->wait();
-      } catch (...) {
-        failure = failure ? failure : std::current_exception();
-      }
-    }
-    if (failure) {
-      std::rethrow_exception(failure);
-    }
-  }
+  void wait() { wait_for(runs()); }
 
   /// Stops serving and returns when all threads have ended; see ServerThread::shutdown(). All
   /// shards have the same deadline.
   /// @throws Once: what ended the first shard that failed, if one did.
-  void shutdown(std::chrono::nanoseconds deadline = {}) {
-    request_shutdown(deadline);
-    wait();
-  }
+  void shutdown(std::chrono::nanoseconds deadline = {}) { wait_for(begin_shutdown(deadline)); }
 
   /// Begins what shutdown() does, and returns.
-  void request_shutdown(std::chrono::nanoseconds deadline = {}) {
-    const std::lock_guard lock(mutex_);
-    is_ending_ = true;
-    for (const auto& shard : shards_) {
-      shard->request_shutdown(deadline);
-    }
-  }
+  void request_shutdown(std::chrono::nanoseconds deadline = {}) { (void)begin_shutdown(deadline); }
 
   /// Has `f()` called, in one of the threads, when the last shard has stopped. Before start().
   void on_stopped(std::function<void()> f) { on_stopped_ = std::move(f); }
@@ -263,6 +230,58 @@ class ServerThreads {
         shards_[i]->add_listener(listener.duplicate(shards_[i]->executor()));
       }
       shards_.front()->add_listener(std::move(listener));
+    }
+  }
+
+  // The run of each shard: see ServerThread.
+  using Runs = std::vector<std::size_t>;
+
+  Runs launch_all() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& shard : shards_) {
+      if (shard->state().is_running) {
+        throw Error(errc::already_serving);
+      }
+    }
+    is_ending_ = false;
+    running_ = shards_.size();
+    Runs runs;
+    for (const auto& shard : shards_) {
+      runs.push_back(shard->launch());
+    }
+    return runs;
+  }
+
+  Runs begin_shutdown(std::chrono::nanoseconds deadline) {
+    const std::lock_guard lock(mutex_);
+    is_ending_ = true;
+    Runs runs;
+    for (const auto& shard : shards_) {
+      runs.push_back(shard->begin_shutdown(deadline));
+    }
+    return runs;
+  }
+
+  Runs runs() {
+    const std::lock_guard lock(mutex_);
+    Runs runs;
+    for (const auto& shard : shards_) {
+      runs.push_back(shard->state().run);
+    }
+    return runs;
+  }
+
+  void wait_for(const Runs& runs) {
+    std::exception_ptr failure;
+    for (std::size_t i = 0; i < size(); ++i) {
+      try {
+        shards_[i]->wait(runs[i]);
+      } catch (...) {
+        failure = failure ? failure : std::current_exception();
+      }
+    }
+    if (failure) {
+      std::rethrow_exception(failure);
     }
   }
 
