@@ -55,6 +55,26 @@ struct Private {
 };
 // [/refuse]
 
+// [state]
+struct Basket {
+  struct PeerState {
+    std::string customer;
+    std::vector<std::string> goods = {};
+  };
+
+  cowire::Generator<std::string> on_connection(cowire::Peer<std::string>&, PeerState& state) {
+    state.customer = co_yield {};
+  }
+
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client, PeerState& state) {
+    state.goods.push_back(co_yield {});
+    client.send_packet(state.customer + " has " + std::to_string(state.goods.size()));
+  }
+
+  void on_disconnection(cowire::Peer<std::string>&) {}  // Not every hook need take it.
+};
+// [/state]
+
 // [cancelled]
 struct Careful {
   cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
@@ -185,6 +205,16 @@ TEST_CASE("a generator of on_connection may refuse") {
   Guest<Server> stranger(server);
   CHECK(stranger.say("guess\nhello\n") == "password?\nno\n");
   CHECK(stranger.was_sent_away());
+}
+
+TEST_CASE("each peer has a state of its own") {
+  using Server = InMemory<Lines, Basket>;
+  Server server(Lines{}, Basket{});
+  Guest<Server> ann(server);
+  Guest<Server> bob(server);
+  CHECK(ann.say("Ann\ntea\nmilk\n") == "Ann has 1\nAnn has 2\n");
+  CHECK(bob.say("Bob\nrum\n") == "Bob has 1\n");
+  CHECK(ann.say("salt\n") == "Ann has 3\n");
 }
 
 TEST_CASE("a function object is a handler") {

@@ -59,7 +59,7 @@ class Session final : public Connection<P, T, C>,
     if constexpr (!HasOnConnection<H, P>) {
       begin(nullptr);
     } else {
-      run_hook([this] { return owner_->handler.on_connection(peer_); }, begin);
+      run_hook([this] { return call_on_connection<P>(owner_->handler, peer_, state_); }, begin);
     }
   }
 
@@ -206,7 +206,7 @@ class Session final : public Connection<P, T, C>,
   bool make_generator() {
     try {
       const typename Base::Running running(*this);
-      adopt(call_handle<P>(owner_->handler, peer_));
+      adopt(call_handle<P>(owner_->handler, peer_, state_));
       return true;
     } catch (...) {
       handler_failed(std::current_exception());
@@ -301,7 +301,7 @@ class Session final : public Connection<P, T, C>,
     if constexpr (!HasOnDisconnection<H, P>) {
       close_connection();
     } else {
-      run_hook([this] { return owner_->handler.on_disconnection(peer_); },
+      run_hook([this] { return call_on_disconnection<P>(owner_->handler, peer_, state_); },
                [this](std::exception_ptr error) {
                  if (error) {
                    log().farewell_failed(error, is_cancellation(error));
@@ -311,22 +311,7 @@ class Session final : public Connection<P, T, C>,
     }
   }
 
-  void close_connection() {
-    if (phase_ == Phase::closing) {
-      return;
-    }
-    note_end(cause_of(errc::closed));
-    phase_ = Phase::closing;
-    this->flush();
-    if (forced_ && !this->is_closing()) {
-      this->abort();
-    } else {
-      this->close();
-    }
-    if (this->is_closed()) {
-      end();
-    }
-  }
+  void close_connection();
 
   // The server need not wait for this session any more.
   void forget() {
@@ -347,10 +332,10 @@ class Session final : public Connection<P, T, C>,
 
   // Nobody looks at this session's packets any more, and it needs the handler no longer. (A hook
   // that was left behind keeps the owner itself.)
-  void leave_owner() {
-    this->release_buffers();
-    owner_.reset();
-  }
+  void leave_owner();
+  void release_state();
+
+  class HookStay;
 
   // Runs a hook of any allowed form and then `done(error)`.
   template <class Hook, class Done>
@@ -370,12 +355,14 @@ class Session final : public Connection<P, T, C>,
 
   std::shared_ptr<SessionOwner<P, H>> owner_;
   Peer<typename P::sent_packet> peer_;
+  [[no_unique_address]] PeerStateOf<H> state_;
   Generator<Request> generator_;
   Slot* slot_ = nullptr;  // Of the yield that the generator waits at.
   std::optional<RecvParams::duration> timeout_;
   asio::cancellation_signal hook_cancel_;
   Phase phase_ = Phase::opening;
   Polled polled_ = Polled::nothing;
+  std::uint8_t hooks_running_ = 0;  // as tasks
   bool draining_ = false;
   bool cancel_told_ = false;
   bool forced_ = false;
