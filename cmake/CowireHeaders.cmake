@@ -9,6 +9,7 @@ set(COWIRE_HEADERS
   include/cowire/connector.hpp
   include/cowire/converter.hpp
   include/cowire/cowire.hpp
+  include/cowire/current_peer.hpp
   include/cowire/error.hpp
   include/cowire/framing.hpp
   include/cowire/generator.hpp
@@ -41,6 +42,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/memory_pipe.hpp
   include/cowire/detail/passing_transport.hpp
+  include/cowire/detail/peer_executor.hpp
   include/cowire/detail/pending_handler.hpp
   include/cowire/detail/receive_deadlines.hpp
   include/cowire/detail/runs_here.hpp

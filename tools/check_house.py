@@ -34,11 +34,13 @@ FLOORS = {
         ["packet_reader.hpp"],
     ],
     "stream": [
+        ["detail/peer_executor.hpp"],
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
          "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/receive_deadlines.hpp"],
         ["transport.hpp", "detail/completion.hpp", "detail/socket_file.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp", "detail/memory_pipe.hpp"],
+        ["current_peer.hpp"],
         ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp",
          "detail/channel.hpp", "detail/passing_transport.hpp", "detail/socket_transport.hpp",
          "transports/memory.hpp"],

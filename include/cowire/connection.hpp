@@ -6,6 +6,7 @@
 #include "cowire/detail/channel.hpp"
 #include "cowire/detail/lazy_timer.hpp"
 #include "cowire/detail/passing_transport.hpp"
+#include "cowire/detail/peer_executor.hpp"
 #include "cowire/detail/receive_deadlines.hpp"
 #include "cowire/detail/runs_here.hpp"
 #include "cowire/limits.hpp"
@@ -192,10 +193,11 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::uint64_t packets_received() const noexcept { return packets_received_; }
 
   /// Marks the thread that runs the owner's code: sends from it are direct, and wait for the
-  /// flush that the holder of the mark owes.
+  /// flush that the holder of the mark owes. Meanwhile this is the current_peer().
   class Running {
    public:
-    explicit Running(Connection& connection) noexcept : connection_(&connection) {
+    explicit Running(Connection& connection) noexcept
+        : connection_(&connection), scope_(&connection) {
       connection_->running_in_ = std::this_thread::get_id();
     }
     Running(const Running&) = delete;
@@ -204,7 +206,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
    private:
     Connection* connection_;
+    detail::PeerScope scope_;
   };
+
+  /// Where the owner's tasks run: as executor(), and this is their current_peer().
+  asio::any_io_executor peer_executor() {
+    return detail::executor_for(this->shared_from_this(), executor_);
+  }
 
   /// Runs `f(*this)` from the executor's queue.
   template <class F>

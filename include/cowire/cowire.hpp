@@ -8,6 +8,7 @@
 #include "cowire/connection.hpp"
 #include "cowire/connector.hpp"
 #include "cowire/converter.hpp"
+#include "cowire/current_peer.hpp"
 #include "cowire/error.hpp"
 #include "cowire/generator.hpp"
 #include "cowire/handler.hpp"

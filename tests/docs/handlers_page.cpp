@@ -12,6 +12,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -74,6 +75,33 @@ struct Basket {
   void on_disconnection(cowire::Peer<std::string>&) {}  // Not every hook need take it.
 };
 // [/state]
+
+// [current]
+std::string log_text;  // Stands for a log file.
+
+void log(std::string_view text) {
+  if (const cowire::PeerContext* peer = cowire::current_peer()) {
+    log_text += "[" + std::to_string(peer->id()) + " " + to_string(peer->remote_endpoint()) + "] ";
+  }
+  log_text += text;
+  log_text += '\n';
+}
+
+cowire::Task<int> count_goods(std::string kind) {  // Knows nothing of peers.
+  asio::steady_timer timer(co_await asio::this_coro::executor, 1ms);
+  co_await timer.async_wait(asio::use_awaitable);
+  log("counted " + kind);
+  co_return 3;
+}
+
+struct Shop {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string kind = co_yield {};
+    const int count = co_await count_goods(kind);
+    client.send_packet(std::to_string(count));
+  }
+};
+// [/current]
 
 // [cancelled]
 struct Careful {
@@ -261,6 +289,26 @@ TEST_CASE("a handler awaits tasks and operations") {
   });
   io.run_for(10s);
   CHECK(answer == "the entry of x\n");
+}
+
+TEST_CASE("a log function adds the peer") {
+  asio::io_context io;
+  cowire::MemoryListener door(io.get_executor());
+  cowire::Server server(io.get_executor(), Lines{}, Shop{});
+  server.add_listener(door);
+  asio::co_spawn(io, server.serve_forever(), asio::detached);
+  auto end = door.connect();
+  const std::string question = "tea\n";
+  std::string answer(100, '\0');
+  asio::async_write(end, asio::buffer(question), [](std::error_code, std::size_t) {});
+  end.async_read_some(asio::buffer(answer), [&](std::error_code, std::size_t n) {
+    answer.resize(n);
+    handlers_page::log("answered");
+    io.stop();
+  });
+  io.run_for(10s);
+  CHECK(answer == "3\n");
+  CHECK(log_text == "[1 memory-a] counted tea\nanswered\n");
 }
 
 TEST_CASE("the peer leaves: the generator is destroyed, then on_disconnection runs") {

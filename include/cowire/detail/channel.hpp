@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/current_peer.hpp"
 #include "cowire/detail/generator_promise.hpp"
 #include "cowire/detail/pending_handler.hpp"
 #include "cowire/detail/runs_here.hpp"
@@ -64,7 +65,7 @@ class OutputWaiter {
 };
 
 // A connection without its types of packets and transport: what a Peer and the operations need.
-class Channel : public std::enable_shared_from_this<Channel> {
+class Channel : public PeerContext, public std::enable_shared_from_this<Channel> {
  public:
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
@@ -72,9 +73,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   virtual asio::any_io_executor executor() const = 0;
   virtual Endpoint local_endpoint() const = 0;
-  virtual Endpoint remote_endpoint() const = 0;
   virtual int native_handle() = 0;
-  virtual std::uint64_t id() const noexcept = 0;
   virtual bool is_closing() const noexcept = 0;
   virtual void close() = 0;
   virtual void abort() = 0;

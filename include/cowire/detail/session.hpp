@@ -109,6 +109,7 @@ class Session final : public Connection<P, T, C>,
   std::shared_ptr<GeneratorHost> shared_host() override {
     return std::static_pointer_cast<Session>(this->shared_from_this());
   }
+  asio::any_io_executor task_executor() override { return this->peer_executor(); }
   void resume_generator() override { step(); }
 
   bool poll_request(const RecvParams& params, Slot& slot) override {

@@ -125,7 +125,7 @@ void Session<P, H, T, C>::run_hook(Hook hook, Done done) {
       hook();
     } else if constexpr (is_task<Result>) {
       asio::co_spawn(
-          this->executor(), hook(),
+          this->peer_executor(), hook(),
           asio::bind_cancellation_slot(hook_cancel_.slot(),
                                        [stay = HookStay(*this), done](std::exception_ptr failed) {
                                          if (stay.session().has_handler()) {
