@@ -19,6 +19,7 @@ set(COWIRE_HEADERS
   include/cowire/output_queue.hpp
   include/cowire/packet_reader.hpp
   include/cowire/peer.hpp
+  include/cowire/peer_group.hpp
   include/cowire/protocol.hpp
   include/cowire/recv_params.hpp
   include/cowire/result.hpp
@@ -35,6 +36,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
+  include/cowire/detail/end_watcher.hpp
   include/cowire/detail/event.hpp
   include/cowire/detail/exception_code.hpp
   include/cowire/detail/frame_pool.hpp
@@ -43,6 +45,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/memory_pipe.hpp
   include/cowire/detail/passing_transport.hpp
   include/cowire/detail/peer_executor.hpp
+  include/cowire/detail/peer_list.hpp
   include/cowire/detail/pending_handler.hpp
   include/cowire/detail/receive_deadlines.hpp
   include/cowire/detail/runs_here.hpp

@@ -34,7 +34,7 @@ FLOORS = {
         ["packet_reader.hpp"],
     ],
     "stream": [
-        ["detail/peer_executor.hpp"],
+        ["detail/peer_executor.hpp", "detail/end_watcher.hpp"],
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
          "detail/to_executor.hpp", "detail/exception_code.hpp", "detail/receive_deadlines.hpp"],
@@ -44,7 +44,7 @@ FLOORS = {
         ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp",
          "detail/channel.hpp", "detail/passing_transport.hpp", "detail/socket_transport.hpp",
          "transports/memory.hpp"],
-        ["connector.hpp", "transports/tcp.hpp"],
+        ["connector.hpp", "transports/tcp.hpp", "detail/peer_list.hpp"],
         ["transports/tcp_connector.hpp", "transports/unix.hpp"],
     ],
     "roof": [
@@ -52,7 +52,7 @@ FLOORS = {
         ["connection.hpp", "client_options.hpp", "server_options.hpp", "service.hpp",
          "detail/session_log.hpp"],
         ["peer.hpp", "detail/client_connection.hpp", "detail/session_owner.hpp"],
-        ["handler.hpp"],
+        ["handler.hpp", "peer_group.hpp"],
         ["detail/session.hpp"],
         ["detail/server_state.hpp"],
         ["server.hpp", "client.hpp"],

@@ -103,6 +103,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   int native_handle() final { return transport_.native_handle(); }
   std::uint64_t id() const noexcept final { return id_; }
   bool is_closing() const noexcept final { return closing_; }
+  std::size_t queued() const noexcept final { return output_.size(); }
+  bool is_slow() const noexcept final { return output_.size() >= limits().output_high; }
 
   /// Queues a packet. From another thread it is serialized there, and posted.
   /// @throws Error closed, output_limit, what broke the connection; and what the serializer throws.

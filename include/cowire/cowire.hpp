@@ -15,6 +15,7 @@
 #include "cowire/limits.hpp"
 #include "cowire/logger.hpp"
 #include "cowire/peer.hpp"
+#include "cowire/peer_group.hpp"
 #include "cowire/protocol.hpp"
 #include "cowire/serializers/fixed_size.hpp"
 #include "cowire/serializers/length_prefixed.hpp"

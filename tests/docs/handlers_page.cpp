@@ -76,6 +76,26 @@ struct Basket {
 };
 // [/state]
 
+// [group]
+struct Room {
+  void on_connection(cowire::Peer<std::string>& client) {
+    room.broadcast("somebody came in");
+    room.join(client);
+  }
+
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string line = co_yield {};
+    room.broadcast(line, client);  // To all but the speaker.
+  }
+
+  void on_disconnection(cowire::Peer<std::string>& client) {
+    room.broadcast("somebody left", client);
+  }
+
+  cowire::PeerGroup<std::string> room{cowire::SlowReader::close};
+};
+// [/group]
+
 // [current]
 std::string log_text;  // Stands for a log file.
 
@@ -289,6 +309,18 @@ TEST_CASE("a handler awaits tasks and operations") {
   });
   io.run_for(10s);
   CHECK(answer == "the entry of x\n");
+}
+
+TEST_CASE("what one says, the others hear") {
+  using Server = InMemory<Lines, Room>;
+  Server server(Lines{}, Room{});
+  Guest<Server> ann(server);
+  Guest<Server> bob(server);
+  CHECK(ann.hear() == "somebody came in\n");
+  CHECK(ann.say("hi\n").empty());
+  CHECK(bob.hear() == "hi\n");
+  bob.leave();
+  CHECK(ann.hear() == "somebody left\n");
 }
 
 TEST_CASE("a log function adds the peer") {

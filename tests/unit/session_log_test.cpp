@@ -26,6 +26,8 @@ class NamedChannel final : public detail::Channel {
   int native_handle() override { return -1; }
   std::uint64_t id() const noexcept override { return 7; }
   bool is_closing() const noexcept override { return false; }
+  std::size_t queued() const noexcept override { return 0; }
+  bool is_slow() const noexcept override { return false; }
   void close() override {}
   void abort() override {}
   void flush() override {}

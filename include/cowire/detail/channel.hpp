@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cowire/current_peer.hpp"
+#include "cowire/detail/end_watcher.hpp"
 #include "cowire/detail/generator_promise.hpp"
 #include "cowire/detail/pending_handler.hpp"
 #include "cowire/detail/runs_here.hpp"
@@ -78,6 +79,13 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
   virtual void close() = 0;
   virtual void abort() = 0;
 
+  // The bytes in the output queue, and whether they are output_high or more.
+  virtual std::size_t queued() const noexcept = 0;
+  virtual bool is_slow() const noexcept = 0;
+
+  // Lets the watcher know when nothing can be sent any more.
+  void watch(EndWatcher& watcher) noexcept { end_watchers_.add(watcher); }
+
   // Writes what the transport takes at once.
   virtual void flush() = 0;
 
@@ -112,6 +120,9 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
   // Somebody waits now: sees to it that wake_waiters() is called in time.
   virtual void on_wait() = 0;
 
+  // The connection begins to end. May be repeated.
+  void tell_end() { end_watchers_.tell(); }
+
   // Wakes those whose level is reached; all, with the error, if the connection failed.
   void wake_waiters() {
     OutputWaiter* waiter = waiters_;
@@ -128,6 +139,7 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
 
  private:
   OutputWaiter* waiters_ = nullptr;
+  EndWatchers end_watchers_;
 };
 
 // What a function that only reads a packet takes: a view where the packet has one.
