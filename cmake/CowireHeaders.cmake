@@ -9,6 +9,7 @@ set(COWIRE_HEADERS
   include/cowire/connector.hpp
   include/cowire/converter.hpp
   include/cowire/cowire.hpp
+  include/cowire/current_peer.hpp
   include/cowire/error.hpp
   include/cowire/framing.hpp
   include/cowire/generator.hpp
@@ -18,6 +19,7 @@ set(COWIRE_HEADERS
   include/cowire/output_queue.hpp
   include/cowire/packet_reader.hpp
   include/cowire/peer.hpp
+  include/cowire/peer_group.hpp
   include/cowire/protocol.hpp
   include/cowire/recv_params.hpp
   include/cowire/result.hpp
@@ -40,6 +42,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
+  include/cowire/detail/end_watcher.hpp
   include/cowire/detail/event.hpp
   include/cowire/detail/exception_code.hpp
   include/cowire/detail/frame_pool.hpp
@@ -47,6 +50,8 @@ set(COWIRE_HEADERS
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/memory_pipe.hpp
   include/cowire/detail/passing_transport.hpp
+  include/cowire/detail/peer_executor.hpp
+  include/cowire/detail/peer_list.hpp
   include/cowire/detail/pending_handler.hpp
   include/cowire/detail/receive_deadlines.hpp
   include/cowire/detail/runs_here.hpp

@@ -6,6 +6,7 @@
 #include "cowire/detail/channel.hpp"
 #include "cowire/detail/lazy_timer.hpp"
 #include "cowire/detail/passing_transport.hpp"
+#include "cowire/detail/peer_executor.hpp"
 #include "cowire/detail/receive_deadlines.hpp"
 #include "cowire/detail/runs_here.hpp"
 #include "cowire/limits.hpp"
@@ -103,6 +104,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::optional<TlsInfo> tls_info() const final { return transport_.tls_info(); }
   std::uint64_t id() const noexcept final { return id_; }
   bool is_closing() const noexcept final { return closing_; }
+  std::size_t queued() const noexcept final { return output_.size(); }
+  bool is_slow() const noexcept final { return output_.size() >= limits().output_high; }
 
   /// Queues a packet. From another thread it is serialized there, and posted.
   /// @throws Error closed, output_limit, what broke the connection; and what the serializer throws.
@@ -209,10 +212,11 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::uint64_t packets_received() const noexcept { return packets_received_; }
 
   /// Marks the thread that runs the owner's code: sends from it are direct, and wait for the
-  /// flush that the holder of the mark owes.
+  /// flush that the holder of the mark owes. Meanwhile this is the current_peer().
   class Running {
    public:
-    explicit Running(Connection& connection) noexcept : connection_(&connection) {
+    explicit Running(Connection& connection) noexcept
+        : connection_(&connection), scope_(&connection) {
       connection_->running_in_ = std::this_thread::get_id();
     }
     Running(const Running&) = delete;
@@ -221,7 +225,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
    private:
     Connection* connection_;
+    detail::PeerScope scope_;
   };
+
+  /// Where the owner's tasks run: as executor(), and this is their current_peer().
+  asio::any_io_executor peer_executor() {
+    return detail::executor_for(this->shared_from_this(), executor_);
+  }
 
   /// Runs `f(*this)` from the executor's queue.
   template <class F>

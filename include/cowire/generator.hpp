@@ -45,7 +45,8 @@ using asio::experimental::deferred;
 ///     co_await operation             its results      any Asio operation made with
 ///                                                     cowire::deferred; failures throw Error
 ///     co_await client.drain()                         any operation of cowire
-///     co_await this_coro::executor   the executor of the connection
+///     co_await this_coro::executor   the executor of the connection; what is spawned on it has
+///                                    the same current_peer()
 ///
 /// A request that has been received already is handed over without suspending. When the peer
 /// disconnects, the generator is destroyed at its yield: destructors run, nothing is thrown
@@ -133,7 +134,7 @@ class GeneratorPromise {
   auto await_transform(Op&& op) {
     using Plain = std::remove_cvref_t<Op>;
     if constexpr (std::is_same_v<Plain, asio::this_coro::executor_t>) {
-      return ReadyAwaiter<asio::any_io_executor>(source_->host_executor());
+      return ReadyAwaiter<asio::any_io_executor>(source_->task_executor());
     } else if constexpr (is_task<Plain>) {
       return await_task(std::forward<Op>(op));
     } else if constexpr (HostedOperation<Plain>) {
@@ -163,7 +164,7 @@ class GeneratorPromise {
   auto await_task(Task<T> task) {
     using Signature = typename TaskSignature<T>::type;
     return OperationAwaiter<SpawnTask<T>, Signature>(
-        source_, SpawnTask<T>(source_->host_executor(), std::move(task)));
+        source_, SpawnTask<T>(source_->task_executor(), std::move(task)));
   }
 
   RequestSource<Request>* source_ = nullptr;

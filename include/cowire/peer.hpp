@@ -5,6 +5,7 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +15,8 @@ namespace cowire {
 
 template <class Response>
 class Peer;
+template <class Response>
+class PeerGroup;
 
 namespace detail {
 
@@ -64,6 +67,13 @@ class Peer {
   /// Waits until everything queued has been handed to the operating system.
   SendOperation flush() noexcept { return {*channel_, detail::OutputLevel::empty}; }
 
+  /// The bytes that are queued and that the operating system has not taken yet.
+  std::size_t queued() const noexcept { return channel_->queued(); }
+
+  /// Whether Limits::output_high or more are queued: the peer reads more slowly than it is sent to,
+  /// and an awaited send would wait.
+  bool is_slow() const noexcept { return channel_->is_slow(); }
+
   /// Closes gracefully: what is queued is sent first. Requests that came already are not handled;
   /// the handler's next yield ends it. May be repeated.
   void close() { channel_->close(); }
@@ -93,6 +103,7 @@ class Peer {
   asio::any_io_executor executor() const { return channel_->executor(); }
 
  private:
+  friend class PeerGroup<Response>;
   friend Peer detail::make_peer<Response>(detail::SendChannel<Response>& channel);
   explicit Peer(detail::SendChannel<Response>& channel) noexcept : channel_(&channel) {}
 

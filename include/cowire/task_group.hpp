@@ -3,6 +3,7 @@
 
 #include "cowire/detail/event.hpp"
 #include "cowire/detail/exception_code.hpp"
+#include "cowire/detail/peer_executor.hpp"
 #include "cowire/error.hpp"
 #include "cowire/task.hpp"
 
@@ -154,6 +155,7 @@ class TaskGroup {
   void start(Work work) {
     const auto signal = state_->running.emplace(state_->running.end());
     const asio::cancellation_signal* const address = &*signal;
+    const detail::PeerScope nobody(nullptr);  // The task may begin at once, inside a handler.
     asio::co_spawn(state_->executor, std::move(work),
                    asio::bind_cancellation_slot(signal->slot(), Completion(state_, signal)));
     if (state_->cancelled) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,73 @@ struct Private {
   }
 };
 // [/refuse]
+
+// [state]
+struct Basket {
+  struct PeerState {
+    std::string customer;
+    std::vector<std::string> goods = {};
+  };
+
+  cowire::Generator<std::string> on_connection(cowire::Peer<std::string>&, PeerState& state) {
+    state.customer = co_yield {};
+  }
+
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client, PeerState& state) {
+    state.goods.push_back(co_yield {});
+    client.send_packet(state.customer + " has " + std::to_string(state.goods.size()));
+  }
+
+  void on_disconnection(cowire::Peer<std::string>&) {}  // Not every hook need take it.
+};
+// [/state]
+
+// [group]
+struct Room {
+  void on_connection(cowire::Peer<std::string>& client) {
+    room.broadcast("somebody came in");
+    room.join(client);
+  }
+
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string line = co_yield {};
+    room.broadcast(line, client);  // To all but the speaker.
+  }
+
+  void on_disconnection(cowire::Peer<std::string>& client) {
+    room.broadcast("somebody left", client);
+  }
+
+  cowire::PeerGroup<std::string> room{cowire::SlowReader::close};
+};
+// [/group]
+
+// [current]
+std::string log_text;  // Stands for a log file.
+
+void log(std::string_view text) {
+  if (const cowire::PeerContext* peer = cowire::current_peer()) {
+    log_text += "[" + std::to_string(peer->id()) + " " + to_string(peer->remote_endpoint()) + "] ";
+  }
+  log_text += text;
+  log_text += '\n';
+}
+
+cowire::Task<int> count_goods(std::string kind) {  // Knows nothing of peers.
+  asio::steady_timer timer(co_await asio::this_coro::executor, 1ms);
+  co_await timer.async_wait(asio::use_awaitable);
+  log("counted " + kind);
+  co_return 3;
+}
+
+struct Shop {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    const std::string kind = co_yield {};
+    const int count = co_await count_goods(kind);
+    client.send_packet(std::to_string(count));
+  }
+};
+// [/current]
 
 // [cancelled]
 struct Careful {
@@ -187,6 +255,16 @@ TEST_CASE("a generator of on_connection may refuse") {
   CHECK(stranger.was_sent_away());
 }
 
+TEST_CASE("each peer has a state of its own") {
+  using Server = InMemory<Lines, Basket>;
+  Server server(Lines{}, Basket{});
+  Guest<Server> ann(server);
+  Guest<Server> bob(server);
+  CHECK(ann.say("Ann\ntea\nmilk\n") == "Ann has 1\nAnn has 2\n");
+  CHECK(bob.say("Bob\nrum\n") == "Bob has 1\n");
+  CHECK(ann.say("salt\n") == "Ann has 3\n");
+}
+
 TEST_CASE("a function object is a handler") {
   using Server = InMemory<Lines, decltype(handlers_page::shout)>;
   Server server(Lines{}, handlers_page::shout);
@@ -231,6 +309,38 @@ TEST_CASE("a handler awaits tasks and operations") {
   });
   io.run_for(10s);
   CHECK(answer == "the entry of x\n");
+}
+
+TEST_CASE("what one says, the others hear") {
+  using Server = InMemory<Lines, Room>;
+  Server server(Lines{}, Room{});
+  Guest<Server> ann(server);
+  Guest<Server> bob(server);
+  CHECK(ann.hear() == "somebody came in\n");
+  CHECK(ann.say("hi\n").empty());
+  CHECK(bob.hear() == "hi\n");
+  bob.leave();
+  CHECK(ann.hear() == "somebody left\n");
+}
+
+TEST_CASE("a log function adds the peer") {
+  asio::io_context io;
+  cowire::MemoryListener door(io.get_executor());
+  cowire::Server server(io.get_executor(), Lines{}, Shop{});
+  server.add_listener(door);
+  asio::co_spawn(io, server.serve_forever(), asio::detached);
+  auto end = door.connect();
+  const std::string question = "tea\n";
+  std::string answer(100, '\0');
+  asio::async_write(end, asio::buffer(question), [](std::error_code, std::size_t) {});
+  end.async_read_some(asio::buffer(answer), [&](std::error_code, std::size_t n) {
+    answer.resize(n);
+    handlers_page::log("answered");
+    io.stop();
+  });
+  io.run_for(10s);
+  CHECK(answer == "3\n");
+  CHECK(log_text == "[1 memory-a] counted tea\nanswered\n");
 }
 
 TEST_CASE("the peer leaves: the generator is destroyed, then on_disconnection runs") {

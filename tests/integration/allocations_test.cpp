@@ -8,6 +8,8 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/address_v4.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -101,6 +103,21 @@ struct Resulting {
   }
 };
 
+Task<std::size_t> length_of(std::string_view text) {
+  const PeerContext* const peer = current_peer();
+  co_await asio::post(asio::use_awaitable);
+  co_return current_peer() == peer ? text.size() : 0;
+}
+
+template <class Packet>
+struct AwaitingTasks {
+  Generator<Packet> handle(Peer<Packet>& client) {
+    const Packet packet = co_yield {};
+    const std::size_t size = co_await length_of(packet);
+    client.send_packet(std::string_view(packet).substr(0, size));
+  }
+};
+
 // The allocations of some round trips over TCP, after as many to warm up.
 template <class Packet, class Handler>
 std::size_t allocations_of(Handler handler, std::string_view request, std::size_t rounds) {
@@ -150,6 +167,7 @@ TEST_CASE_TEMPLATE("no allocation per request", Packet, std::string, std::string
     CHECK(allocations_of<Packet>(Looping<Packet>(), request, 200) == 0);
     CHECK(allocations_of<Packet>(Awaiting<Packet>(), request, 200) == 0);
     CHECK(allocations_of<Packet>(Resulting<Packet>(), request, 200) == 0);
+    CHECK(allocations_of<Packet>(AwaitingTasks<Packet>(), request, 200) == 0);
   }
 }
 

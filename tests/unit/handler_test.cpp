@@ -45,7 +45,49 @@ struct GeneratorHook : Minimal {
   Talk on_connection(Client&) { co_yield {}; }
 };
 
+struct StateEverywhere {
+  struct PeerState {};
+  Talk handle(Client&, PeerState&) { co_yield {}; }
+  Talk on_connection(Client&, PeerState&) { co_yield {}; }
+  Task<void> on_disconnection(Client&, const PeerState&) { co_return; }
+};
+struct StateOfTheConnectionOnly : Minimal {
+  using PeerState = int;
+  void on_connection(Client&, int&) {}
+  void on_disconnection(Client&) {}
+};
+struct StateUnused : Minimal {
+  using PeerState = std::string;
+};
+struct StateFunction {
+  struct PeerState {};
+  Talk operator()(Client&, PeerState&) const { co_yield {}; }
+};
+struct BothForms {
+  struct PeerState {};
+  Talk handle(Client&);
+  Talk handle(Client&, PeerState&) { co_yield {}; }
+};
+
 struct Nothing {};
+struct StateNotDeclared {
+  Talk handle(Client&, std::string&) { co_yield {}; }
+};
+struct StateWithoutDefault : Minimal {
+  struct PeerState {
+    explicit PeerState(int) {}
+  };
+};
+struct StateIsReference : Minimal {
+  using PeerState = int&;
+};
+struct StateIsVoid : Minimal {
+  using PeerState = void;
+};
+struct HookOfAnotherState : Minimal {
+  struct PeerState {};
+  void on_disconnection(Client&, std::string&) {}
+};
 struct OtherRequest {
   Generator<int> handle(Client&) { co_yield {}; }
 };
@@ -81,7 +123,18 @@ static_assert(Handler<GeneratorHook, Lines>);
 static_assert(Handler<Talk (*)(Client&), Lines>);
 static_assert(Handler<std::function<Talk(Client&)>, Lines>);
 
+static_assert(Handler<StateEverywhere, Lines>);
+static_assert(Handler<StateOfTheConnectionOnly, Lines>);
+static_assert(Handler<StateUnused, Lines>);
+static_assert(Handler<StateFunction, Lines>);
+static_assert(Handler<BothForms, Lines> && detail::HandlesWithState<BothForms, Lines>);
+
 static_assert(!Handler<Nothing, Lines>);
+static_assert(!Handler<StateNotDeclared, Lines>);
+static_assert(!Handler<StateWithoutDefault, Lines>);
+static_assert(!Handler<StateIsReference, Lines>);
+static_assert(!Handler<StateIsVoid, Lines>);
+static_assert(!Handler<HookOfAnotherState, Lines>);
 static_assert(!Handler<OtherRequest, Lines>);
 static_assert(!Handler<OtherPeer, Lines>);
 static_assert(!Handler<ReturnsTask, Lines>);

@@ -27,6 +27,8 @@ class NamedChannel final : public detail::Channel {
   std::optional<TlsInfo> tls_info() const override { return std::nullopt; }
   std::uint64_t id() const noexcept override { return 7; }
   bool is_closing() const noexcept override { return false; }
+  std::size_t queued() const noexcept override { return 0; }
+  bool is_slow() const noexcept override { return false; }
   void close() override {}
   void abort() override {}
   void flush() override {}

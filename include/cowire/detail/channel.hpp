@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/current_peer.hpp"
+#include "cowire/detail/end_watcher.hpp"
 #include "cowire/detail/generator_promise.hpp"
 #include "cowire/detail/pending_handler.hpp"
 #include "cowire/detail/runs_here.hpp"
@@ -65,7 +67,7 @@ class OutputWaiter {
 };
 
 // A connection without its types of packets and transport: what a Peer and the operations need.
-class Channel : public std::enable_shared_from_this<Channel> {
+class Channel : public PeerContext, public std::enable_shared_from_this<Channel> {
  public:
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
@@ -73,13 +75,18 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   virtual asio::any_io_executor executor() const = 0;
   virtual Endpoint local_endpoint() const = 0;
-  virtual Endpoint remote_endpoint() const = 0;
   virtual int native_handle() = 0;
   virtual std::optional<TlsInfo> tls_info() const = 0;
-  virtual std::uint64_t id() const noexcept = 0;
   virtual bool is_closing() const noexcept = 0;
   virtual void close() = 0;
   virtual void abort() = 0;
+
+  // The bytes in the output queue, and whether they are output_high or more.
+  virtual std::size_t queued() const noexcept = 0;
+  virtual bool is_slow() const noexcept = 0;
+
+  // Lets the watcher know when nothing can be sent any more.
+  void watch(EndWatcher& watcher) noexcept { end_watchers_.add(watcher); }
 
   // Writes what the transport takes at once.
   virtual void flush() = 0;
@@ -115,6 +122,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Somebody waits now: sees to it that wake_waiters() is called in time.
   virtual void on_wait() = 0;
 
+  // The connection begins to end. May be repeated.
+  void tell_end() { end_watchers_.tell(); }
+
   // Wakes those whose level is reached; all, with the error, if the connection failed.
   void wake_waiters() {
     OutputWaiter* waiter = waiters_;
@@ -131,6 +141,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
  private:
   OutputWaiter* waiters_ = nullptr;
+  EndWatchers end_watchers_;
 };
 
 // What a function that only reads a packet takes: a view where the packet has one.

@@ -35,6 +35,9 @@ class GeneratorHost {
   virtual asio::any_io_executor host_executor() const = 0;
   virtual std::shared_ptr<GeneratorHost> shared_host() = 0;
 
+  // Where the tasks run that the generator awaits.
+  virtual asio::any_io_executor task_executor() { return host_executor(); }
+
   // Runs the generator until it suspends again. Called from the executor's queue only.
   virtual void resume_generator() = 0;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/detail/peer_executor.hpp"
+
 #include <asio/any_io_executor.hpp>
 #include <asio/io_context.hpp>
 #include <asio/strand.hpp>
@@ -17,20 +19,29 @@ bool runs_here(const Executor& executor) noexcept {
   return executor.running_in_this_thread();
 }
 
+bool runs_here(const asio::any_io_executor& executor) noexcept;
+template <class Inner>
+bool runs_here(const PeerExecutor<Inner>& executor) noexcept {
+  return runs_here(executor.inner());
+}
+
 // Whether a type-erased executor is of one of these types, and runs the caller.
 template <class... Types>
 bool runs_here_as(const asio::any_io_executor& executor) noexcept {
   // Asio 1.22 does not check the type in target().
-  return ((executor.target_type() == typeid(Types) &&
-           executor.template target<Types>()->running_in_this_thread()) ||
-          ...);
+  return (
+      (executor.target_type() == typeid(Types) && runs_here(*executor.template target<Types>())) ||
+      ...);
 }
 
 inline bool runs_here(const asio::any_io_executor& executor) noexcept {
   using Context = asio::io_context::executor_type;
   using Pool = asio::thread_pool::executor_type;
-  return runs_here_as<Context, asio::strand<Context>, asio::strand<Pool>,
-                      asio::strand<asio::any_io_executor>>(executor);
+  using Any = asio::any_io_executor;
+  return runs_here_as<Context, asio::strand<Context>, asio::strand<Pool>, asio::strand<Any>,
+                      PeerExecutor<Context>, PeerExecutor<asio::strand<Context>>,
+                      PeerExecutor<asio::strand<Pool>>, PeerExecutor<asio::strand<Any>>,
+                      PeerExecutor<Any>>(executor);
 }
 
 }  // namespace cowire::detail

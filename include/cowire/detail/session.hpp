@@ -63,6 +63,7 @@ class Session final : public Connection<P, T, C>,
   std::shared_ptr<GeneratorHost> shared_host() override {
     return std::static_pointer_cast<Session>(this->shared_from_this());
   }
+  asio::any_io_executor task_executor() override { return this->peer_executor(); }
   void resume_generator() override { step(); }
 
   bool poll_request(const RecvParams& params, Slot& slot) override {
@@ -160,7 +161,7 @@ class Session final : public Connection<P, T, C>,
   bool make_generator() {
     try {
       const typename Base::Running running(*this);
-      adopt(call_handle<P>(owner_->handler, peer_));
+      adopt(call_handle<P>(owner_->handler, peer_, state_));
       return true;
     } catch (...) {
       handler_failed(std::current_exception());
@@ -252,9 +253,9 @@ class Session final : public Connection<P, T, C>,
     return true;
   }
 
-  bool is_unfinished() const noexcept override {
-    return phase_ != Phase::closing || this->has_unsent();
-  }
+  // Whether the handler, or a hook, still runs or waits.
+  bool has_handler() const noexcept { return phase_ != Phase::closing; }
+  bool is_unfinished() const noexcept override { return has_handler() || this->has_unsent(); }
 
   void finish_serving() {
     if (phase_ == Phase::closing) {
@@ -264,7 +265,7 @@ class Session final : public Connection<P, T, C>,
     if constexpr (!HasOnDisconnection<H, P>) {
       close_connection();
     } else {
-      run_hook([this] { return owner_->handler.on_disconnection(peer_); },
+      run_hook([this] { return call_on_disconnection<P>(owner_->handler, peer_, state_); },
                [this](std::exception_ptr error) {
                  if (error) {
                    log().farewell_failed(error, is_cancellation(error));
@@ -274,22 +275,7 @@ class Session final : public Connection<P, T, C>,
     }
   }
 
-  void close_connection() {
-    if (phase_ == Phase::closing) {
-      return;
-    }
-    note_end(cause_of(errc::closed));
-    phase_ = Phase::closing;
-    this->flush();
-    if (forced_ && !this->is_closing()) {
-      this->abort();
-    } else {
-      this->close();
-    }
-    if (this->is_closed()) {
-      end();
-    }
-  }
+  void close_connection();
 
   // The server need not wait for this session any more.
   void forget() {
@@ -313,10 +299,10 @@ class Session final : public Connection<P, T, C>,
 
   // Nobody looks at this session's packets any more, and it needs the handler no longer. (A hook
   // that was left behind keeps the owner itself.)
-  void leave_owner() {
-    this->release_buffers();
-    owner_.reset();
-  }
+  void leave_owner();
+  void release_state();
+
+  class HookStay;
 
   // Runs a hook of any allowed form and then `done(error)`.
   template <class Hook, class Done>
@@ -336,12 +322,14 @@ class Session final : public Connection<P, T, C>,
 
   std::shared_ptr<SessionOwner<P, H>> owner_;
   Peer<typename P::sent_packet> peer_;
+  [[no_unique_address]] PeerStateOf<H> state_;
   Generator<Request> generator_;
   Slot* slot_ = nullptr;  // Of the yield that the generator waits at.
   std::optional<RecvParams::duration> timeout_;
   asio::cancellation_signal hook_cancel_;
   Phase phase_ = Phase::handshake;
   Polled polled_ = Polled::nothing;
+  std::uint8_t hooks_running_ = 0;  // as tasks
   bool draining_ = false;
   bool cancel_told_ = false;
   bool forced_ = false;

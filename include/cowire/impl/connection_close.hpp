@@ -18,6 +18,7 @@ void Connection<P, T, C>::close_here() {
   if (closing_.exchange(true)) {
     return;
   }
+  this->tell_end();
   flush();
   if (waiting_) {
     post([](Connection& self) { self.notify(); });
@@ -164,6 +165,7 @@ void Connection<P, T, C>::finish_close() {
   while (visitors_ != 0) {  // Other threads that are posting something, which is soon done.
     std::this_thread::yield();
   }
+  this->tell_end();
   this->wake_waiters();
   on_closed();
 }

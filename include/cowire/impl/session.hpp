@@ -82,7 +82,7 @@ void Session<P, H, T, C>::open() {
   if constexpr (!HasOnConnection<H, P>) {
     begin(nullptr);
   } else {
-    run_hook([this] { return owner_->handler.on_connection(peer_); }, begin);
+    run_hook([this] { return call_on_connection<P>(owner_->handler, peer_, state_); }, begin);
   }
 }
 
@@ -153,6 +153,68 @@ std::uint64_t ServerStats::* Session<P, H, T, C>::cause_of(std::error_code code)
 }
 
 template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::close_connection() {
+  if (phase_ == Phase::closing) {
+    return;
+  }
+  note_end(cause_of(errc::closed));
+  phase_ = Phase::closing;
+  release_state();
+  this->flush();
+  if (forced_ && !this->is_closing()) {
+    this->abort();
+  } else {
+    this->close();
+  }
+  if (this->is_closed()) {
+    end();
+  }
+}
+
+template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::leave_owner() {
+  if (hooks_running_ == 0) {
+    release_state();
+  }
+  this->release_buffers();
+  owner_.reset();
+}
+
+// The peer's state is needed no longer. Its destructor is the handler's code.
+template <Protocol P, class H, Transport T, class C>
+void Session<P, H, T, C>::release_state() {
+  if constexpr (HasPeerState<H>) {
+    const typename Base::Running running(*this);
+    state_.reset();
+  }
+}
+
+// While a hook runs as a task, it needs the peer, its state and the handler: also when the session
+// has been killed. It ends when it is done, or when its execution context is destroyed.
+template <Protocol P, class H, Transport T, class C>
+class Session<P, H, T, C>::HookStay {
+ public:
+  explicit HookStay(Session& session)
+      : owner_(session.owner_),
+        session_(std::static_pointer_cast<Session>(session.shared_from_this())) {
+    ++session.hooks_running_;
+  }
+  HookStay(HookStay&&) noexcept = default;
+  HookStay& operator=(HookStay&&) = delete;
+  ~HookStay() {
+    if (session_ != nullptr && --session_->hooks_running_ == 0 && !session_->has_handler()) {
+      session_->release_state();
+    }
+  }
+
+  Session& session() const noexcept { return *session_; }
+
+ private:
+  std::shared_ptr<SessionOwner<P, H>> owner_;  // Goes last.
+  std::shared_ptr<Session> session_;
+};
+
+template <Protocol P, class H, Transport T, class C>
 template <class Hook, class Done>
 void Session<P, H, T, C>::run_hook(Hook hook, Done done) {
   using Result = decltype(hook());
@@ -162,14 +224,14 @@ void Session<P, H, T, C>::run_hook(Hook hook, Done done) {
     if constexpr (std::is_void_v<Result>) {
       hook();
     } else if constexpr (is_task<Result>) {
-      asio::co_spawn(this->executor(), hook(),
-                     asio::bind_cancellation_slot(hook_cancel_.slot(),
-                                                  [self = this->shared_from_this(), owner = owner_,
-                                                   this, done](std::exception_ptr failed) {
-                                                    if (phase_ != Phase::closing) {
-                                                      done(failed);
-                                                    }
-                                                  }));
+      asio::co_spawn(
+          this->peer_executor(), hook(),
+          asio::bind_cancellation_slot(hook_cancel_.slot(),
+                                       [stay = HookStay(*this), done](std::exception_ptr failed) {
+                                         if (stay.session().has_handler()) {
+                                           done(failed);
+                                         }
+                                       }));
       this->flush();  // It may have begun at once.
       return;
     } else {
