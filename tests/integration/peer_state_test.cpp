@@ -238,6 +238,9 @@ CONTRACT_TEST("state: a function object may take it") {
 }
 
 CONTRACT_TEST("state: a constructor that throws costs that peer its connection") {
+  if (net == Net::tls) {
+    return;  // It ends before the handshake, on which guest() insists.
+  }
   begin_test();
   Scene<Counting> scene(net);
   made_by_throwing = true;
