@@ -8,6 +8,7 @@
 #include "cowire/detail/passing_transport.hpp"
 #include "cowire/detail/receive_deadlines.hpp"
 #include "cowire/detail/runs_here.hpp"
+#include "cowire/detail/stream_ancillary.hpp"
 #include "cowire/limits.hpp"
 #include "cowire/logger.hpp"
 #include "cowire/output_queue.hpp"
@@ -28,6 +29,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 namespace cowire {
@@ -76,6 +78,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
  public:
   using sent_packet = typename P::sent_packet;
+  using typename detail::SendChannel<sent_packet>::SendWith;
   using received_packet = typename P::received_packet;
   using Slot = detail::PacketSlot<received_packet>;
   using Context = ConnectionContext<P>;
@@ -107,6 +110,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// Queues a packet. From another thread it is serialized there, and posted.
   /// @throws Error closed, output_limit, what broke the connection; and what the serializer throws.
   void send(detail::packet_argument_t<sent_packet> packet) final;
+  SendWith send_with() const noexcept final;
 
   /// Writes what the transport takes at once of what is queued, and the rest as it can.
   void flush() final;
@@ -146,6 +150,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   /// Takes the next packet out of the received bytes, without I/O.
   Polled poll(Slot& slot);
+
+  /// Gives what came with the packet that poll() found to the one who asked for it, if anybody
+  /// did: once for each packet. Closes it else.
+  void hand_over(Ancillary* into);
+
+  /// Why this connection cannot receive so, if so.
+  std::optional<Error> refusal(const RecvParams& params);
 
   /// Waits for what poll() did not find, for `timeout` at most.
   void start_receive(std::optional<RecvParams::duration> timeout);
@@ -284,7 +295,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   // Receiving.
   bool is_stalled() const noexcept {
-    return intake_ != Intake::always && output_.size() >= limits().output_high;
+    return intake_ != Intake::always && output_load() >= limits().output_high;
   }
   void notify();
   void start_read();
@@ -295,9 +306,22 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void set_timer();
   void end_input(std::error_code ec, const char* detail = "");
   void read_soon();
+  void commit_read(std::size_t n);
+  typename PacketReader<P>::Outcome next_packet(Slot& slot);
 
   // Sending.
-  void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet);
+  std::size_t gather(detail::packet_argument_t<sent_packet> packet);
+  template <class A>
+  void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet, A& ancillary);
+  void send_carrying(detail::packet_argument_t<sent_packet> packet, Ancillary& ancillary);
+  template <class A>
+  void attach(std::size_t ahead, std::size_t size, A& ancillary);
+  auto& some_ancillary();
+  bool has_ancillary_output() const noexcept;
+  std::size_t output_load() const noexcept;
+  std::size_t write_directly(Bytes bytes, std::error_code& ec);
+  void start_carrying_write();
+  void drop_ancillary_output() noexcept;
   Error output_overflow(std::size_t size) const;
   void check_sendable() const;
   void queued_more(std::size_t n);
@@ -325,7 +349,10 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   Intake intake_;
   PacketReader<P> reader_;
   OutputQueue output_;
-  Block scrap_;  // Where the bytes go that arrive after a close.
+  [[no_unique_address]] std::conditional_t<
+      CarriesAncillary<T>, std::unique_ptr<detail::StreamAncillary<Ancillary>>,
+      detail::NoAncillary> ancillary_;  // Null until there is some.
+  Block scrap_;                         // Where the bytes go that arrive after a close.
   detail::LazyTimer<C, typename T::executor_type> timer_;
 
   detail::ReceiveDeadlines<time_point> deadlines_;
@@ -365,5 +392,6 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 }  // namespace cowire
 
 #include "cowire/impl/connection.hpp"
+#include "cowire/impl/connection_ancillary.hpp"
 #include "cowire/impl/connection_close.hpp"
 #include "cowire/impl/connection_send.hpp"
