@@ -153,7 +153,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   /// Gives what came with the packet that poll() found to the one who asked for it, if anybody
   /// did: once for each packet. Closes it else.
-  void hand_over(Ancillary* into);
+  template <class A>
+  void hand_over(A* into);
 
   /// Why this connection cannot receive so, if so.
   std::optional<Error> refusal(const RecvParams& params);
@@ -313,7 +314,8 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::size_t gather(detail::packet_argument_t<sent_packet> packet);
   template <class A>
   void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet, A& ancillary);
-  void send_carrying(detail::packet_argument_t<sent_packet> packet, Ancillary& ancillary);
+  template <class A>
+  void send_carrying(detail::packet_argument_t<sent_packet> packet, A& ancillary);
   template <class A>
   void attach(std::size_t ahead, std::size_t size, A& ancillary);
   auto& some_ancillary();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What goes with packets beside their bytes, over transports that carry it: bodies of
-// cowire/connection.hpp, which includes this file.
+// cowire/connection.hpp, which includes this file. Ancillary is not complete here, where the system
+// may have none: what needs it is a template.
 #pragma once
 
 #include "cowire/connection.hpp"
@@ -22,8 +23,9 @@ auto Connection<P, T, C>::send_with() const noexcept -> SendWith {
 }
 
 template <Protocol P, Transport T, class C>
+template <class A>
 void Connection<P, T, C>::send_carrying(detail::packet_argument_t<sent_packet> packet,
-                                        Ancillary& ancillary) {
+                                        A& ancillary) {
   if (ancillary.empty()) {
     send(packet);
     return;
@@ -182,7 +184,8 @@ auto Connection<P, T, C>::next_packet(Slot& slot) -> typename PacketReader<P>::O
 }
 
 template <Protocol P, Transport T, class C>
-void Connection<P, T, C>::hand_over(Ancillary* into) {
+template <class A>
+void Connection<P, T, C>::hand_over(A* into) {
   if constexpr (CarriesAncillary<T>) {
     if (ancillary_ != nullptr) {
       auto came = ancillary_->take_current();
