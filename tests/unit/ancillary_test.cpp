@@ -12,6 +12,8 @@
 
 #include <asio/io_context.hpp>
 #include <asio/local/connect_pair.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 #include <doctest/doctest.h>
 
@@ -702,13 +704,16 @@ TEST_CASE("no descriptor is left behind by a connection that ends") {
   const std::size_t before = open_descriptors();
   std::optional<Peer<Line>> kept;
   SUBCASE("the peer leaves inside a packet that had some") {
-    std::vector<Got> got;
-    Rig rig(collect(got));
+    std::vector<Line> got;
+    Rig rig([&](Peer<Line>& client) -> Generator<Line> {
+      kept.emplace(client);
+      got.push_back(co_yield {});
+    });
     Local::socket guest = rig.guest();
     send_fds(guest.native_handle(), "half", numbers(two));
-    guest.close();
-    CHECK(rig.until(
-        [&] { return rig.server->stats().ended_by_peer + rig.server->stats().broken != 0; }));
+    CHECK(rig.until([&] { return rig.server->stats().bytes_received == 4; }));
+    SUBCASE("and ends the stream") { guest.close(); }
+    SUBCASE("and is thrown out") { kept->abort(); }
     CHECK(rig.gone());
     CHECK(got.empty());
   }
@@ -854,4 +859,44 @@ TEST_CASE("descriptors that wait count in the output queue") {
   REQUIRE(refused);
   CHECK(refused->code() == errc::output_limit);
   CHECK(open_descriptors() == before - 1);  // Given up with the connection, and its socket.
+}
+
+TEST_CASE("a client whose sending has failed keeps no descriptors") {
+  asio::io_context io;
+  Local::socket one(io);
+  Local::socket other(io);
+  asio::local::connect_pair(one, other);
+  Client client(UnixTransport(std::move(one), {}), Lines());
+  const std::size_t before = open_descriptors();
+  const auto sending = start(io, [&]() -> Task<void> {
+    for (int i = 0; i < 10; ++i) {
+      client.send_packet_with_ancillary(std::string(60'000, 'x'), Ancillary(file()));
+    }
+    other.close();
+    std::error_code ec;
+    co_await client.flush()(asio::redirect_error(asio::use_awaitable, ec));
+    CHECK(ec == asio::error::broken_pipe);
+  });
+  REQUIRE(run_until(io, [&] { return sending->done; }));
+  CHECK(sending->succeeded());
+  CHECK(open_descriptors() == before - 1);
+  CHECK(client.is_connected());
+}
+
+TEST_CASE(
+    "a read that was about to begin when the transport was closed does not touch the number") {
+  asio::io_context io;
+  Local::socket one(io);
+  Local::socket other(io);
+  asio::local::connect_pair(one, other);
+  UnixTransport transport(std::move(one), {}, 8);
+  send_fds(other.native_handle(), "x", {other.native_handle()});
+  char buffer[10];
+  std::optional<std::error_code> read;
+  // Both are ready at once: the first closes what the second has been told it may read.
+  transport.async_read_some(asio::buffer(buffer),
+                            [&](std::error_code ec, std::size_t) { read = ec; });
+  transport.async_wait_write([&](std::error_code) { transport.close(); });
+  REQUIRE(run_until(io, [&] { return read.has_value(); }));
+  CHECK(*read == asio::error::operation_aborted);
 }

@@ -174,9 +174,6 @@ auto Connection<P, T, C>::next_packet(Slot& slot) -> typename PacketReader<P>::O
         slot.packet.reset();
         slot.error.emplace(errc::too_many_descriptors, std::move(context));
       }
-      if (slot.error) {
-        ancillary_->take_current();
-      }
       return outcome;
     }
   }
