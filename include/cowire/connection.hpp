@@ -151,8 +151,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// Takes the next packet out of the received bytes, without I/O.
   Polled poll(Slot& slot);
 
-  /// Gives what came with the packet that poll() found to the one who asked for it, if anybody
-  /// did: once for each packet. Closes it else.
+  /// Gives what came with the packet of poll() to the one who asked for it; closes it if none did.
   template <class A>
   void hand_over(A* into);
 
@@ -318,11 +317,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void send_carrying(detail::packet_argument_t<sent_packet> packet, A& ancillary);
   template <class A>
   void attach(std::size_t ahead, std::size_t size, A& ancillary);
-  auto& some_ancillary();
+  auto& some_ancillary()
+    requires CarriesAncillary<T>;
   bool has_ancillary_output() const noexcept;
   std::size_t output_load() const noexcept;
   std::size_t write_directly(Bytes bytes, std::error_code& ec);
-  void start_carrying_write();
+  void start_carrying_write()
+    requires CarriesAncillary<T>;
   void drop_ancillary_output() noexcept;
   Error output_overflow(std::size_t size) const;
   void check_sendable() const;

@@ -58,7 +58,9 @@ void Connection<P, T, C>::attach(std::size_t ahead, std::size_t size, A& ancilla
 }
 
 template <Protocol P, Transport T, class C>
-auto& Connection<P, T, C>::some_ancillary() {
+auto& Connection<P, T, C>::some_ancillary()
+  requires CarriesAncillary<T>
+{
   if (ancillary_ == nullptr) {
     ancillary_.reset(new typename decltype(ancillary_)::element_type);
   }
@@ -113,7 +115,9 @@ std::size_t Connection<P, T, C>::write_directly(Bytes bytes, std::error_code& ec
 
 // The same, waiting: for room.
 template <Protocol P, Transport T, class C>
-void Connection<P, T, C>::start_carrying_write() {
+void Connection<P, T, C>::start_carrying_write()
+  requires CarriesAncillary<T>
+{
   transport_->async_wait_write([self = shared_self()](std::error_code ec) {
     std::size_t n = 0;
     if (!ec && !self->closed_ && !self->failure_) {
