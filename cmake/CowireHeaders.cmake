@@ -1,11 +1,13 @@
 # Every header of the library. tools/check_house.py fails if one is missing here.
 set(COWIRE_HEADERS
+  include/cowire/ancillary.hpp
   include/cowire/buffer.hpp
   include/cowire/bytes.hpp
   include/cowire/client.hpp
   include/cowire/client_options.hpp
   include/cowire/clock.hpp
   include/cowire/connection.hpp
+  include/cowire/connection_context.hpp
   include/cowire/connector.hpp
   include/cowire/converter.hpp
   include/cowire/cowire.hpp
@@ -42,6 +44,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
+  include/cowire/detail/descriptor_messages.hpp
   include/cowire/detail/end_watcher.hpp
   include/cowire/detail/event.hpp
   include/cowire/detail/exception_code.hpp
@@ -62,11 +65,14 @@ set(COWIRE_HEADERS
   include/cowire/detail/session_owner.hpp
   include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
+  include/cowire/detail/stream_ancillary.hpp
+  include/cowire/detail/stream_marks.hpp
   include/cowire/detail/sync_loop.hpp
   include/cowire/detail/to_executor.hpp
   include/cowire/detail/undisturbed.hpp
   include/cowire/detail/wait_until.hpp
   include/cowire/impl/connection.hpp
+  include/cowire/impl/connection_ancillary.hpp
   include/cowire/impl/connection_close.hpp
   include/cowire/impl/connection_send.hpp
   include/cowire/impl/server_state.hpp

@@ -20,9 +20,10 @@ from house import parser_for
 # its floor.
 FLOORS = {
     "ground": [
-        ["bytes.hpp", "limits.hpp", "logger.hpp", "tls_info.hpp"],
+        ["ancillary.hpp", "bytes.hpp", "limits.hpp", "logger.hpp", "tls_info.hpp",
+         "detail/stream_marks.hpp"],
         ["error.hpp"],
-        ["result.hpp"],
+        ["result.hpp", "detail/stream_ancillary.hpp"],
     ],
     "message": [
         ["buffer.hpp", "framing.hpp", "converter.hpp"],
@@ -38,7 +39,8 @@ FLOORS = {
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
          "detail/blocking_calls.hpp", "detail/sync_loop.hpp", "detail/to_executor.hpp",
-         "detail/exception_code.hpp", "detail/tls_engine.hpp", "detail/receive_deadlines.hpp"],
+         "detail/exception_code.hpp", "detail/tls_engine.hpp", "detail/receive_deadlines.hpp",
+         "detail/descriptor_messages.hpp"],
         ["transport.hpp", "transports/tls_context.hpp", "detail/completion.hpp",
          "detail/socket_file.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp", "detail/memory_pipe.hpp"],
@@ -54,6 +56,7 @@ FLOORS = {
     ],
     "roof": [
         ["server_stats.hpp"],
+        ["connection_context.hpp"],
         ["connection.hpp", "client_options.hpp", "server_options.hpp", "service.hpp",
          "detail/session_log.hpp"],
         ["peer.hpp", "detail/client_connection.hpp", "detail/session_owner.hpp"],
@@ -84,6 +87,7 @@ CONTRACT_ELSEWHERE = set("""
     serialize deserialize decode decode_end frame_limit to_wire from_wire
     get_executor async_read_some async_write_some async_wait_read try_write_some accept
     cancel shutdown_send close abort apply native_handle async_handshake async_shutdown_send handshake_error tls_info
+    try_write_with async_wait_write receive_descriptors take_ancillary
     now expires_at async_wait
     make_error_code make_error_condition to_string
 """.split())

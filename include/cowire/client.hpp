@@ -41,7 +41,7 @@ class SyncClient;
 ///
 /// One receive at a time, and any number of sends, which keep their order. Everything belongs to
 /// the client's executor, which must run one piece of work at a time; from other threads only
-/// send_packet may be called, while the client is connected.
+/// send_packet and send_packet_with_ancillary may be called, while the client is connected.
 ///
 /// The destructor closes gracefully in the background, while the executor runs: what is queued is
 /// sent; a connect() that is under way ends with errc::cancelled. After close(), or a failed
@@ -119,6 +119,15 @@ class Client {
   SendOperation send_packet(detail::packet_argument_t<sent_packet> packet) {
     detail::SendChannel<sent_packet>& to = channel();
     to.send(packet);
+    return {to, detail::OutputLevel::low};
+  }
+
+  /// Queues a packet, and what goes with its first byte: see Peer::send_packet_with_ancillary.
+  /// @throws Error not_connected; and as there.
+  SendOperation send_packet_with_ancillary(detail::packet_argument_t<sent_packet> packet,
+                                           Ancillary&& ancillary) {
+    detail::SendChannel<sent_packet>& to = channel();
+    detail::send_with_ancillary(to, packet, ancillary);
     return {to, detail::OutputLevel::low};
   }
 

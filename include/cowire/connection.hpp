@@ -3,12 +3,14 @@
 
 #include "cowire/buffer.hpp"
 #include "cowire/clock.hpp"
+#include "cowire/connection_context.hpp"
 #include "cowire/detail/channel.hpp"
 #include "cowire/detail/lazy_timer.hpp"
 #include "cowire/detail/passing_transport.hpp"
 #include "cowire/detail/peer_executor.hpp"
 #include "cowire/detail/receive_deadlines.hpp"
 #include "cowire/detail/runs_here.hpp"
+#include "cowire/detail/stream_ancillary.hpp"
 #include "cowire/limits.hpp"
 #include "cowire/logger.hpp"
 #include "cowire/output_queue.hpp"
@@ -29,31 +31,10 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 namespace cowire {
-
-/// What the connections of one server, or one client, have in common.
-template <Protocol P>
-struct ConnectionContext {
-  P protocol;
-  Limits limits;
-  Logger logger;
-  BlockPool pool;
-  ServerStats stats = {};  // A client's are not looked at.
-};
-
-namespace detail {
-
-// The common part of connections, with limits that make sense together.
-template <Protocol P>
-std::shared_ptr<ConnectionContext<P>> make_context(P protocol, const Limits& limits,
-                                                   Logger logger) {
-  return std::shared_ptr<ConnectionContext<P>>(new ConnectionContext<P>{
-      std::move(protocol), within_bounds(limits), std::move(logger), {}, {}});
-}
-
-}  // namespace detail
 
 /// Packets on a stream: where the message tower and the streams meet. The engine of both sides.
 ///
@@ -77,6 +58,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
  public:
   using sent_packet = typename P::sent_packet;
+  using typename detail::SendChannel<sent_packet>::SendWith;
   using received_packet = typename P::received_packet;
   using Slot = detail::PacketSlot<received_packet>;
   using Context = ConnectionContext<P>;
@@ -110,6 +92,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// Queues a packet. From another thread it is serialized there, and posted.
   /// @throws Error closed, output_limit, what broke the connection; and what the serializer throws.
   void send(detail::packet_argument_t<sent_packet> packet) final;
+  SendWith send_with() const noexcept final;
 
   /// Writes what the transport takes at once of what is queued, and the rest as it can.
   void flush() final;
@@ -149,6 +132,13 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   /// Takes the next packet out of the received bytes, without I/O.
   Polled poll(Slot& slot);
+
+  /// Gives what came with the packet of poll() to the one who asked for it; closes it if none did.
+  template <class A>
+  void hand_over(A* into);
+
+  /// Why this connection cannot receive so, if so.
+  std::optional<Error> refusal(const RecvParams& params);
 
   /// Waits for what poll() did not find, for `timeout` at most.
   void start_receive(std::optional<RecvParams::duration> timeout);
@@ -301,7 +291,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   // Receiving.
   bool is_stalled() const noexcept {
-    return intake_ != Intake::always && output_.size() >= limits().output_high;
+    return intake_ != Intake::always && output_load() >= limits().output_high;
   }
   void notify();
   void start_read();
@@ -312,9 +302,25 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void set_timer();
   void end_input(std::error_code ec, const char* detail = "");
   void read_soon();
+  void commit_read(std::size_t n);
+  typename PacketReader<P>::Outcome next_packet(Slot& slot);
 
   // Sending.
-  void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet);
+  std::size_t gather(detail::packet_argument_t<sent_packet> packet);
+  template <class A>
+  void send_from_elsewhere(detail::packet_argument_t<sent_packet> packet, A& ancillary);
+  template <class A>
+  void send_carrying(detail::packet_argument_t<sent_packet> packet, A& ancillary);
+  template <class A>
+  void attach(std::size_t ahead, std::size_t size, A& ancillary);
+  auto& some_ancillary()
+    requires CarriesAncillary<T>;
+  bool has_ancillary_output() const noexcept;
+  std::size_t output_load() const noexcept;
+  std::size_t write_directly(Bytes bytes, std::error_code& ec);
+  void start_carrying_write()
+    requires CarriesAncillary<T>;
+  void drop_ancillary_output() noexcept;
   Error output_overflow(std::size_t size) const;
   void check_sendable() const;
   void queued_more(std::size_t n);
@@ -342,7 +348,10 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   Intake intake_;
   PacketReader<P> reader_;
   OutputQueue output_;
-  Block scrap_;  // Where the bytes go that arrive after a close.
+  [[no_unique_address]] std::conditional_t<
+      CarriesAncillary<T>, std::unique_ptr<detail::StreamAncillary<Ancillary>>,
+      detail::NoAncillary> ancillary_;  // Null until there is some.
+  Block scrap_;                         // Where the bytes go that arrive after a close.
   detail::LazyTimer<C, typename T::executor_type> timer_;
 
   detail::ReceiveDeadlines<time_point> deadlines_;
@@ -382,5 +391,6 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 }  // namespace cowire
 
 #include "cowire/impl/connection.hpp"
+#include "cowire/impl/connection_ancillary.hpp"
 #include "cowire/impl/connection_close.hpp"
 #include "cowire/impl/connection_send.hpp"

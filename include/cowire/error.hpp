@@ -40,7 +40,8 @@ enum class errc {
   listen_failed,      ///< An address could not be listened on.
   already_serving,    ///< The server is being served already.
   server_closed,      ///< The server was closed for good.
-  invalid_argument,   ///< An argument is outside its range.
+  too_many_descriptors,  ///< More descriptors came with a packet than are taken.
+  invalid_argument,      ///< An argument is outside its range.
 };
 
 /// Questions that one asks of an error code, whoever made it: `code == condition::usable`.
@@ -97,6 +98,8 @@ inline constexpr std::array errc_table{
     ErrcText{errc::already_serving, "the server is being served already",
              "call serve_forever() once at a time"},
     ErrcText{errc::server_closed, "the server was closed", "make a new Server"},
+    ErrcText{errc::too_many_descriptors, "more descriptors came than are taken",
+             "raise receive_descriptors of the listener or connector, or the limit of open files"},
     ErrcText{errc::invalid_argument, "an argument is outside its range",
              "see the documentation of the function"},
 };
@@ -212,11 +215,13 @@ inline bool detail::ConditionCategory::equivalent(const std::error_code& code,
       }
       return false;
     }
-    case condition::bad_peer: return code == errc::malformed || code == errc::too_large;
+    case condition::bad_peer:
+      return code == errc::malformed || code == errc::too_large ||
+             code == errc::too_many_descriptors;
     case condition::usable:
       return code == errc::malformed || code == errc::too_large || code == errc::timeout ||
              code == errc::not_sendable || code == errc::serializer_failed || code == errc::busy ||
-             code == errc::invalid_argument;
+             code == errc::invalid_argument || code == errc::too_many_descriptors;
   }
   return false;
 }

@@ -36,8 +36,8 @@ Peer<Response> make_peer(SendChannel<Response>& channel);
 /// server, and the execution context too if the executor is no strand (which is a part of its
 /// context).
 ///
-/// send_packet, close, abort, is_closing and id may be called from any thread, the others on the
-/// connection's executor.
+/// send_packet, send_packet_with_ancillary, close, abort, is_closing and id may be called from any
+/// thread, the others on the connection's executor.
 template <class Response>
 class Peer {
  public:
@@ -57,6 +57,21 @@ class Peer {
   /// connection; not_sendable or too_large, from the serializer, with nothing queued.
   SendOperation send_packet(detail::packet_argument_t<Response> packet) {
     channel_->send(packet);
+    return {*channel_, detail::OutputLevel::low};
+  }
+
+  /// Queues a packet, and what goes with its first byte: see cowire/ancillary.hpp. In order with
+  /// all others. The descriptors are kept open until they are sent, and closed then, or when the
+  /// connection ends before. One that waits counts for 1 KiB of the output queue.
+  ///
+  /// The receiver gets them with this packet; if it is no program of cowire's, with the read that
+  /// ends with bytes of this packet.
+  /// @throws Error as send_packet(); invalid_argument with nothing queued, and what was to go with
+  /// the packet still the caller's: if the transport is no Unix domain socket, if there are more
+  /// than Ancillary::most_descriptors, or an empty one, or if the packet has no bytes.
+  SendOperation send_packet_with_ancillary(detail::packet_argument_t<Response> packet,
+                                           Ancillary&& ancillary) {
+    detail::send_with_ancillary(*channel_, packet, ancillary);
     return {*channel_, detail::OutputLevel::low};
   }
 

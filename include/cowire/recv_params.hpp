@@ -10,11 +10,14 @@
 
 namespace cowire {
 
+class Ancillary;
+
 /// How to wait for the next packet.
 ///
 ///     co_yield {};                  // for as long as it takes
 ///     co_yield 30s;                 // at most 30 seconds
 ///     co_yield RecvParams(30s);     // the same, spelled out
+///     co_yield RecvParams(30s).with_ancillary(came);  // and what comes with it
 ///
 /// The time runs while waiting only, not while the handler works. A limit of 0 takes a packet whose
 /// bytes have already been received, and times out otherwise. A negative limit or NaN is
@@ -47,8 +50,25 @@ class RecvParams {
     return timeout_;
   }
 
+  /// Asks for what comes with the packet, as file descriptors over a Unix domain socket: see
+  /// cowire/ancillary.hpp. It replaces what is in `into` when the packet is handed over; an error
+  /// leaves that as it is. Where nothing can come, the wait is errc::invalid_argument.
+  /// @lifetime `into` must live until the wait has ended.
+  RecvParams with_ancillary(Ancillary& into) const noexcept {
+    RecvParams params = *this;
+    params.ancillary_ = &into;
+    return params;
+  }
+
+  /// Where it is to be put; null: nobody asked.
+  Ancillary* ancillary() const noexcept { return ancillary_; }
+
+  /// Whether this is a wait of the usual kind, with or without a limit.
+  bool is_plain() const noexcept { return valid_ && ancillary_ == nullptr; }
+
  private:
   std::optional<duration> timeout_;
+  Ancillary* ancillary_ = nullptr;
   bool valid_ = true;
 };
 

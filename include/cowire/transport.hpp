@@ -16,6 +16,8 @@
 
 namespace cowire {
 
+class Ancillary;
+
 /// One end of a connection as text: an address or path, and a port where there is one.
 struct Endpoint {
   std::string address;     ///< "127.0.0.1", "::1", "/run/my.sock", "memory".
@@ -80,6 +82,11 @@ struct AnyHandler {
 ///     t.async_handshake(k)      (ec)         to be done before anything is read or written
 ///     t.handshake_error(ec)     Error        why that failed, in words
 ///     t.tls_info()              TlsInfo      what TLS says of the connection
+///     t.try_write_with(b, a, ec)  size       try_write_some, with an Ancillary at the first byte
+///     t.async_wait_write(k)     (ec)         waits until writing makes sense
+///     t.receive_descriptors()   size         how many may come with a packet; 0: none are taken
+///     t.take_ancillary()                     std::optional<Ancillary>: what came with the last
+///                                            read; nothing if some of it was lost
 ///
 /// At most one read and one write are under way at a time. What try_write_some did not take is what
 /// the next write begins with. What is under way when the transport is
@@ -124,6 +131,17 @@ concept NeedsHandshake = requires(T& t, const T& c, std::error_code ec) {
   t.async_handshake(detail::AnyHandler{});
   { c.handshake_error(ec) } -> std::same_as<Error>;
 };
+
+/// Whether open files can go with the bytes, as cowire/ancillary.hpp has them.
+template <class T>
+concept CarriesAncillary =
+    WritesDirectly<T> && requires(T& t, const T& c, asio::const_buffer out,
+                                  const Ancillary& ancillary, std::error_code& ec) {
+      { t.try_write_with(out, ancillary, ec) } -> std::same_as<std::size_t>;
+      t.async_wait_write(detail::AnyHandler{});
+      { c.receive_descriptors() } -> std::same_as<std::size_t>;
+      t.take_ancillary();
+    };
 
 /// Where connections come from.
 ///

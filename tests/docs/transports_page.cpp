@@ -9,9 +9,14 @@
 
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdio>
 #include <string>
+#include <utility>
 
 namespace transports_page {
+
+using namespace std::chrono_literals;
 
 // [credentials]
 struct OnlyMe {
@@ -27,6 +32,21 @@ struct OnlyMe {
   }
 };
 // [/credentials]
+
+// [descriptors]
+struct LogKeeper {
+  cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
+    cowire::Ancillary came;
+    const std::string line = co_yield cowire::RecvParams(30s).with_ancillary(came);
+    for (const cowire::Descriptor& log : came.descriptors()) {
+      if (::write(log.get(), line.data(), line.size()) < 0) {
+        client.close();
+      }
+    }
+    client.send_packet("noted");
+  }
+};
+// [/descriptors]
 
 struct Echo {
   cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
@@ -45,6 +65,18 @@ cowire::Task<std::string> ask(std::string path, std::string question) {
   co_return co_await client.recv_packet();
 }
 // [/client]
+
+// [send_descriptors]
+cowire::Task<void> note(std::string path, std::string line, int log) {
+  cowire::Client client{co_await asio::this_coro::executor,
+                        cowire::StreamProtocol{cowire::LineSerializer{}}};
+  const cowire::UnixConnector server(path);
+  co_await client.connect(server);
+  cowire::Ancillary with(cowire::Descriptor::duplicate(log));
+  client.send_packet_with_ancillary(line, std::move(with));
+  co_await client.recv_packet();
+}
+// [/send_descriptors]
 
 template <class Handler>
 std::string serve_and_ask(Handler handler, const std::string& path, bool with_tcp) {
@@ -75,6 +107,28 @@ TEST_CASE("a server on a Unix socket and on TCP, and a client") {
   const std::string path = "docs-" + std::to_string(::getpid()) + ".sock";
   CHECK(serve_and_ask(OnlyMe(), path, false) == "hello");
   CHECK(serve_and_ask(Echo(), cowire::abstract_name(path), true) == "hello");
+}
+
+TEST_CASE("a log file goes to a server") {
+  asio::io_context io;
+  const std::string path = cowire::abstract_name("log-" + std::to_string(::getpid()));
+  // [receive_descriptors]
+  cowire::UnixListenOptions options;
+  options.receive_descriptors = 4;
+  cowire::Server server{io.get_executor(), cowire::StreamProtocol{cowire::LineSerializer{}},
+                        LogKeeper()};
+  server.add_listener(cowire::UnixListener(io.get_executor(), path, options));
+  // [/receive_descriptors]
+  const auto serving = spawn(io, server.serve_forever());
+  std::FILE* const log = std::tmpfile();
+  REQUIRE(log != nullptr);
+  const auto noting = spawn(io, note(path, "hello", ::fileno(log)));
+  CHECK(run_until(io, [&] { return noting->done; }));
+  CHECK(noting->succeeded());
+  CHECK(::lseek(::fileno(log), 0, SEEK_END) == 5);
+  std::fclose(log);
+  server.close();
+  CHECK(run_until(io, [&] { return serving->done; }));
 }
 
 }  // namespace transports_page

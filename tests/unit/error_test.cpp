@@ -80,10 +80,10 @@ TEST_CASE("some codes are equal to those of the standard library") {
 TEST_CASE("conditions: which codes are which") {
   const std::set<errc> disconnected{errc::end_of_stream, errc::truncated, errc::peer_timeout,
                                     errc::closed, errc::output_limit};
-  const std::set<errc> bad_peer{errc::malformed, errc::too_large};
-  const std::set<errc> usable{errc::malformed,       errc::too_large,         errc::timeout,
-                              errc::not_sendable,    errc::serializer_failed, errc::busy,
-                              errc::invalid_argument};
+  const std::set<errc> bad_peer{errc::malformed, errc::too_large, errc::too_many_descriptors};
+  const std::set<errc> usable{errc::malformed,        errc::too_large,           errc::timeout,
+                              errc::not_sendable,     errc::serializer_failed,   errc::busy,
+                              errc::invalid_argument, errc::too_many_descriptors};
   for (int value = 1; value <= last_errc; ++value) {
     const auto code = static_cast<errc>(value);
     CAPTURE(value);

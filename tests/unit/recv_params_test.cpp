@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "cowire/recv_params.hpp"
 
+#include "cowire/ancillary.hpp"
 #include "support/thrown.hpp"
 
 #include <doctest/doctest.h>
@@ -38,6 +39,18 @@ TEST_CASE("T3: an infinite limit, or one beyond a lifetime, is no limit") {
   CHECK(RecvParams(std::chrono::hours::max()).timeout() == std::nullopt);
   CHECK(RecvParams(std::chrono::nanoseconds::max()).timeout() == std::nullopt);
   CHECK(RecvParams(Seconds(-0.0)).timeout() == std::optional<RecvParams::duration>(0s));
+}
+
+TEST_CASE("a wait for what comes with the packet keeps its time limit") {
+  Ancillary came;
+  const RecvParams params = RecvParams(30s).with_ancillary(came);
+  CHECK(params.timeout() == std::optional<RecvParams::duration>(30s));
+  CHECK(params.ancillary() == &came);
+  CHECK_FALSE(params.is_plain());
+  CHECK(RecvParams(30s).is_plain());
+  CHECK(RecvParams(30s).ancillary() == nullptr);
+  CHECK_FALSE(RecvParams(-30s).is_plain());
+  CHECK(as_result(params).params().ancillary() == &came);
 }
 
 TEST_CASE("co_yield {} can only mean RecvParams") {

@@ -169,7 +169,27 @@ template <class Sent>
 class SendChannel : public Channel {
  public:
   virtual void send(packet_argument_t<Sent> packet) = 0;
+
+  // How to send a packet with ancillary data; null if the transport carries none. (No virtual
+  // function, since those of the other transports would not use its parameters.)
+  using SendWith = void (*)(SendChannel&, packet_argument_t<Sent>, Ancillary&);
+  virtual SendWith send_with() const noexcept = 0;
 };
+
+// Sends it so, and takes it over. Throws Error.
+template <class Sent>
+void send_with_ancillary(SendChannel<Sent>& channel, packet_argument_t<Sent> packet,
+                         Ancillary& ancillary) {
+  const auto send = channel.send_with();
+  if (send == nullptr) {
+    ErrorContext context;
+    context.detail =
+        "no descriptors can be sent here: only connections through Unix domain sockets "
+        "carry them";
+    throw Error(errc::invalid_argument, std::move(context));
+  }
+  send(channel, packet, ancillary);
+}
 
 // Waits for an output queue inside a generator, without an allocation.
 class OutputAwaiter final : OutputWaiter {

@@ -79,11 +79,15 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
 
   Task<bool> receive(RecvParams params) override {
     const auto self = std::static_pointer_cast<ClientConnection>(this->shared_from_this());
+    if (const auto error = this->refusal(params)) {
+      throw Error(*error);
+    }
     const auto timeout = params.timeout();
     if (receiving_) {
       throw Error(errc::busy);
     }
     if ((slot_.packet || slot_.error) && !this->is_closing()) {  // Of a receive cancelled too late.
+      hand_over_packet(params);
       co_return true;
     }
     const Receiving receiving(receiving_);
@@ -96,6 +100,9 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
       if (state.cancelled() != asio::cancellation_type::none) {
         throw Error(make_error_code(asio::error::operation_aborted));  // The next one gets it.
       }
+    }
+    if (polled_ == Polled::packet) {
+      hand_over_packet(params);
     }
     co_return polled_ == Polled::packet;
   }
@@ -138,6 +145,10 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
    private:
     bool* flag_;
   };
+
+  void hand_over_packet(const RecvParams& params) {
+    this->hand_over(slot_.error ? nullptr : params.ancillary());
+  }
 
   Task<void> wait(std::optional<RecvParams::duration> timeout) {
     std::error_code failed;

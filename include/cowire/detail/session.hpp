@@ -67,12 +67,14 @@ class Session final : public Connection<P, T, C>,
   void resume_generator() override { step(); }
 
   bool poll_request(const RecvParams& params, Slot& slot) override {
-    try {
-      timeout_ = params.timeout();
-    } catch (const Error& error) {
-      slot.error.emplace(error);
-      return true;
+    if (!params.is_plain()) {
+      if (const auto error = this->refusal(params)) {
+        slot.error.emplace(*error);
+        return true;
+      }
     }
+    timeout_ = params.timeout();
+    into_.set(params.ancillary());
     if (this->is_cancelled()) {
       polled_ = Polled::ended;
       if (!std::exchange(cancel_told_, true)) {
@@ -82,6 +84,9 @@ class Session final : public Connection<P, T, C>,
       return false;
     }
     polled_ = this->poll(slot);
+    if (polled_ == Polled::packet) {
+      this->hand_over(slot.error ? nullptr : into_.get());
+    }
     return polled_ == Polled::packet;
   }
 
@@ -93,6 +98,7 @@ class Session final : public Connection<P, T, C>,
     polled_ = this->poll(*slot_);
     if (polled_ == Polled::packet) {
       this->stop_receive();
+      this->hand_over(slot_->error ? nullptr : into_.get());
       slot_ = nullptr;
       step();
     } else if (polled_ == Polled::ended) {
@@ -325,6 +331,8 @@ class Session final : public Connection<P, T, C>,
   [[no_unique_address]] PeerStateOf<H> state_;
   Generator<Request> generator_;
   Slot* slot_ = nullptr;  // Of the yield that the generator waits at.
+  // Of the yield too, which sets it each time: it is in the generator's frame.
+  [[no_unique_address]] AncillaryPlace<CarriesAncillary<T>> into_;
   std::optional<RecvParams::duration> timeout_;
   asio::cancellation_signal hook_cancel_;
   Phase phase_ = Phase::handshake;

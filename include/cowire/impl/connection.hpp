@@ -44,7 +44,7 @@ auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
   if (packets_this_turn_ >= limits().packets_per_turn) {
     return Polled::turn_over;
   }
-  switch (reader_.next(slot)) {
+  switch (next_packet(slot)) {
     case PacketReader<P>::Outcome::packet:
       ++packets_this_turn_;
       deadlines_.got_packet();
@@ -180,7 +180,7 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
   if (ec) {
     end_input(ec, ec == errc::truncated ? "the TLS stream ended without a close_notify" : "");
   } else if (!closing_) {
-    reader_.commit(n);
+    commit_read(n);
     if (!std::exchange(has_heard_, true)) {
       is_called_by_tls_ = likely_protocol(reader_.pending()) == detail::tls_hello;
     }

@@ -161,6 +161,11 @@ void Connection<P, T, C>::finish_close() {
   closing_ = true;
   timer_.release();
   transport_.release();
+  if constexpr (CarriesAncillary<T>) {
+    if (ancillary_ != nullptr) {
+      ancillary_->drop();  // A Peer may keep the connection for longer.
+    }
+  }
   closed_ = true;
   while (visitors_ != 0) {  // Other threads that are posting something, which is soon done.
     std::this_thread::yield();

@@ -11,10 +11,19 @@ namespace cowire {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::send(detail::packet_argument_t<sent_packet> packet) {
   if (!may_send_here()) {
-    send_from_elsewhere(packet);
+    detail::NoAncillary none;
+    send_from_elsewhere(packet, none);
     return;
   }
   check_sendable();
+  const std::size_t size = gather(packet);
+  ++stats().packets_sent;
+  queued_more(size);
+}
+
+// Appends the bytes of a packet to the queue; how many.
+template <Protocol P, Transport T, class C>
+std::size_t Connection<P, T, C>::gather(detail::packet_argument_t<sent_packet> packet) {
   OutputBuffer& out = output_.gathering();
   const std::size_t before = out.size();
   try {
@@ -23,12 +32,13 @@ void Connection<P, T, C>::send(detail::packet_argument_t<sent_packet> packet) {
     out.truncate(before);
     throw;
   }
-  ++stats().packets_sent;
-  queued_more(out.size() - before);
+  return out.size() - before;
 }
 
 template <Protocol P, Transport T, class C>
-void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_packet> packet) {
+template <class A>
+void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_packet> packet,
+                                              A& ancillary) {
   if (closing_) {
     throw Error(errc::closed);
   }
@@ -36,7 +46,8 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
   OutputBuffer bytes(pool);
   context_->protocol.serialize(packet, bytes);
   constexpr std::size_t post_overhead = 64;
-  const std::size_t size = bytes.size() + post_overhead;
+  detail::require_sendable(ancillary, bytes.size());
+  const std::size_t size = bytes.size() + post_overhead + detail::output_weight(ancillary);
   const std::size_t posted = posted_bytes_.fetch_add(size) + size;
   const Visit visit(*this);
   if (closed_) {
@@ -51,11 +62,13 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
     });
     throw output_overflow(posted);
   }
-  post([text = std::string(text_of(bytes.readable()))](Connection& self) {
-    self.posted_bytes_ -= text.size() + post_overhead;
+  post([text = std::string(text_of(bytes.readable())), size,
+        with = std::move(ancillary)](Connection& self) mutable {
+    self.posted_bytes_ -= size;
     if (self.closing_ || self.ending_ || self.failure_ || self.output_error_) {
       return;
     }
+    self.attach(self.output_.size(), text.size(), with);
     self.output_.gathering().append(text);
     ++self.stats().packets_sent;
     try {
@@ -91,10 +104,10 @@ void Connection<P, T, C>::check_sendable() const {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::queued_more(std::size_t n) {
   bytes_this_turn_ += n;
-  if (output_.size() >= limits().output_high) {
+  if (output_load() >= limits().output_high) {
     flush();  // Do not gather more than needed, also when the sender never waits.
-    if (output_.size() > limits().output_limit) {
-      fail(output_overflow(output_.size()));
+    if (output_load() > limits().output_limit) {
+      fail(output_overflow(output_load()));
       throw end_error();
     }
   } else if (!is_running_here() && !flush_scheduled_ && !output_.is_writing()) {
@@ -114,8 +127,7 @@ void Connection<P, T, C>::flush() {
   }
   if constexpr (WritesDirectly<T>) {
     std::error_code ec;
-    const Bytes bytes = output_.gathering().readable();
-    const std::size_t n = transport_->try_write_some(asio::buffer(bytes.data(), bytes.size()), ec);
+    const std::size_t n = write_directly(output_.gathering().readable(), ec);
     if (ec && ec != asio::error::would_block) {
       fail_output(ec);
       return;
@@ -143,6 +155,12 @@ void Connection<P, T, C>::start_write() {
   send_deadline_ = after(limits().send_timeout, C::now(executor_));
   set_timer();
   writing_ = true;
+  if constexpr (CarriesAncillary<T>) {
+    if (has_ancillary_output()) {
+      start_carrying_write();
+      return;
+    }
+  }
   const Bytes bytes = output_.in_flight();
   transport_->async_write_some(
       asio::buffer(bytes.data(), bytes.size()),
@@ -180,7 +198,7 @@ void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
   if (ending_) {
     continue_end();
   }
-  if (stalled_ && output_.size() <= limits().output_low) {
+  if (stalled_ && output_load() <= limits().output_low) {
     stalled_ = false;
     notify();
   }
@@ -204,14 +222,14 @@ bool Connection<P, T, C>::may_go_on(detail::OutputLevel level, std::error_code& 
     return reached(level, ec);
   }
   set_send_error(ec);
-  return output_.size() < limits().output_high && bytes_this_turn_ < limits().bytes_per_turn;
+  return output_load() < limits().output_high && bytes_this_turn_ < limits().bytes_per_turn;
 }
 
 template <Protocol P, Transport T, class C>
 bool Connection<P, T, C>::reached(detail::OutputLevel level, std::error_code& ec) const {
   set_send_error(ec);
   return level == detail::OutputLevel::empty ? output_.empty()
-                                             : output_.size() <= limits().output_low;
+                                             : output_load() <= limits().output_low;
 }
 
 template <Protocol P, Transport T, class C>
@@ -232,6 +250,7 @@ void Connection<P, T, C>::fail_output(std::error_code ec) {
   output_error_ = ec;
   end_sent_ = true;
   output_.drop(true);
+  drop_ancillary_output();
   post([](Connection& self) {
     self.wake_waiters();
     if (self.closing_) {
@@ -246,6 +265,7 @@ void Connection<P, T, C>::fail_output(std::error_code ec) {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::fail(Error error) {
   failure_.emplace(std::move(error));
+  drop_ancillary_output();
   transport_->abort();
   send_deadline_ = never;
   post([](Connection& self) {

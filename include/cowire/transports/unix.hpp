@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/ancillary.hpp"
 #include "cowire/connector.hpp"
+#include "cowire/detail/descriptor_messages.hpp"
 #include "cowire/detail/socket_file.hpp"
 #include "cowire/detail/socket_transport.hpp"
 #include "cowire/error.hpp"
@@ -9,8 +11,12 @@
 #include "cowire/transport.hpp"
 
 #include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/buffer.hpp>
+#include <asio/compose.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/redirect_error.hpp>
+#include <asio/socket_base.hpp>
 #include <asio/use_awaitable.hpp>
 
 #ifndef ASIO_HAS_LOCAL_SOCKETS
@@ -22,6 +28,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,20 +72,67 @@ class BasicUnixTransport
   using typename Base::socket_type;
 
   /// Takes over a connected socket; `remote` is kept, because the system forgets it when the
-  /// connection breaks.
-  BasicUnixTransport(socket_type socket, const asio::local::stream_protocol::endpoint& remote)
-      : Base(std::move(socket)), remote_(to_endpoint(remote)) {}
+  /// connection breaks. At most `receive_descriptors` may come with a packet; 0: none are taken,
+  /// and those that come are closed by the system.
+  BasicUnixTransport(socket_type socket, const asio::local::stream_protocol::endpoint& remote,
+                     std::size_t receive_descriptors = 0)
+      : Base(std::move(socket)),
+        remote_(to_endpoint(remote)),
+        receive_descriptors_(receive_descriptors) {
+    if (receive_descriptors != 0) {
+      receiver_ =
+          std::make_shared<detail::DescriptorReceiver>(this->native_handle(), receive_descriptors);
+    }
+  }
+
+  template <class Token>
+  auto async_read_some(asio::mutable_buffer buffer, Token&& token) {
+    return asio::async_initiate<Token, void(std::error_code, std::size_t)>(
+        [](auto handler, BasicUnixTransport* self, asio::mutable_buffer into) {
+          if (self->receiver_ == nullptr) {
+            self->socket_.async_read_some(into, std::move(handler));
+          } else {
+            using Handler = decltype(handler);
+            asio::async_compose<Handler, void(std::error_code, std::size_t)>(
+                detail::ReadWithDescriptors<socket_type>(self->socket_, self->receiver_, into),
+                handler, self->socket_);
+          }
+        },
+        token, this, buffer);
+  }
+
+  std::size_t try_write_with(asio::const_buffer buffer, const Ancillary& ancillary,
+                             std::error_code& ec) {
+    return detail::send_with_descriptors(this->native_handle(), buffer, ancillary, ec);
+  }
+  template <class Token>
+  auto async_wait_write(Token&& token) {
+    return socket_.async_wait(asio::socket_base::wait_write, std::forward<Token>(token));
+  }
+  std::size_t receive_descriptors() const noexcept { return receive_descriptors_; }
+  std::optional<Ancillary> take_ancillary() {
+    return receiver_ != nullptr ? receiver_->take() : std::optional<Ancillary>(std::in_place);
+  }
+
+  void close() {
+    receiver_.reset();  // A read whose wait has ended must not touch the number any more.
+    Base::close();
+  }
 
   /// There is no reset on such sockets: the peer sees the end of the stream, or connection_reset
   /// if there were bytes that nobody read.
-  void abort() { this->close(); }
+  void abort() { close(); }
 
   Endpoint remote_endpoint() const { return remote_; }
 
   void apply(const SocketOptions&) const noexcept {}
 
  private:
+  using Base::socket_;
+
   Endpoint remote_;
+  std::size_t receive_descriptors_;
+  std::shared_ptr<detail::DescriptorReceiver> receiver_;  // Null: none are taken.
 };
 
 using UnixTransport = BasicUnixTransport<>;
@@ -115,6 +169,12 @@ inline UnixCredentials unix_peer_credentials(int native_handle) {
   return credentials;
 }
 
+/// How a Unix domain socket is connected.
+struct UnixConnectOptions {
+  /// How many descriptors may come with one packet: see UnixListenOptions.
+  std::size_t receive_descriptors = 0;
+};
+
 /// Reaches a server at a path, or an abstract_name(). A Connector:
 ///
 ///     co_await client.connect(UnixConnector("/run/my.sock"));
@@ -124,7 +184,8 @@ class UnixConnector {
  public:
   using transport_type = UnixTransport;
 
-  explicit UnixConnector(std::string path) : path_(std::move(path)) {}
+  explicit UnixConnector(std::string path, const UnixConnectOptions& options = {})
+      : path_(std::move(path)), options_(options) {}
 
   std::string name() const { return to_string(detail::endpoint_of_path(path_)); }
 
@@ -146,7 +207,7 @@ class UnixConnector {
         socket.remote_endpoint(ec);  // Newer versions of Asio may be wrong: not_connected.
       }
       if (!ec) {
-        co_return UnixTransport(std::move(socket), to);
+        co_return UnixTransport(std::move(socket), to, options_.receive_descriptors);
       }
       // The queue of the server is full: the system does not wait, as it does for TCP.
       if (ec != asio::error::no_buffer_space && ec != asio::error::try_again &&
@@ -163,6 +224,7 @@ class UnixConnector {
 
  private:
   std::string path_;
+  UnixConnectOptions options_;
 };
 
 static_assert(Connector<UnixConnector>);
@@ -172,6 +234,10 @@ struct UnixListenOptions {
   int backlog = 128;          ///< Connections that may wait to be accepted. At least 1.
   int mode = -1;              ///< Permissions of the file, such as 0600; -1: what the umask leaves.
   bool replace_stale = true;  ///< Replaces a socket file that a crashed server has left.
+
+  /// How many descriptors may come with one packet, for RecvParams::with_ancillary; 0: none are
+  /// taken. A packet with more is errc::too_many_descriptors at the yield, and they are closed.
+  std::size_t receive_descriptors = 0;
 };
 
 /// A listening Unix domain socket. A Listener.
@@ -195,7 +261,7 @@ class BasicUnixListener
   /// @throws Error listen_failed
   BasicUnixListener(const Executor& executor, const std::string& path,
                     const UnixListenOptions& options = {})
-      : Base(executor) {
+      : Base(executor), receive_descriptors_(options.receive_descriptors) {
     std::string problem = detail::unusable_path(path);
     try {
       if (problem.empty()) {
@@ -210,6 +276,13 @@ class BasicUnixListener
     context.detail =
         "cannot listen on " + to_string(detail::endpoint_of_path(path)) + ": " + problem;
     throw Error(errc::listen_failed, std::move(context));
+  }
+
+  /// The next connection. @throws std::system_error @cancellation Total.
+  Task<BasicUnixTransport<Executor>> accept() {
+    SocketProtocol::endpoint remote;
+    auto socket = co_await acceptor_.async_accept(remote, asio::use_awaitable);
+    co_return BasicUnixTransport<Executor>(std::move(socket), remote, receive_descriptors_);
   }
 
   /// @returns Why the file could not be removed, if so.
@@ -243,6 +316,7 @@ class BasicUnixListener
     acceptor_.listen(options.backlog);
   }
 
+  std::size_t receive_descriptors_;
   detail::SocketFile file_;
   Endpoint local_;
 };
