@@ -64,7 +64,8 @@ class Client {
       : state_(std::make_shared<State>(detail::to_executor(executor), std::move(protocol),
                                        std::move(options))) {}
 
-  /// A client on a connected transport: memory, or a socket that came from elsewhere.
+  /// A client on a connected transport: memory, or a socket that came from elsewhere. (Or TLS,
+  /// after its handshake.)
   template <Transport T>
   Client(T transport, P protocol, ClientOptions options = {})
       : Client(transport.get_executor(), std::move(protocol), std::move(options)) {

@@ -133,20 +133,24 @@ class ServerThread {
   /// failed). std::errc::resource_deadlock_would_occur, as Error, in the server's own thread:
   /// handlers call Service::request_shutdown().
   void shutdown(std::chrono::nanoseconds deadline = {}) {
-    if (is_own_thread()) {
-      ErrorContext context;
-      context.detail =
-          "ServerThread::shutdown() was called by the server's own thread, whose end it waits for: "
-          "call request_shutdown()";
-      throw Error(std::make_error_code(std::errc::resource_deadlock_would_occur),
-                  std::move(context));
-    }
+    require_other_thread();
     wait(begin_shutdown(deadline));
   }
 
  private:
   template <Protocol, class>
   friend class ServerThreads;
+
+  void require_other_thread() const {
+    if (is_own_thread()) {
+      ErrorContext context;
+      context.detail =
+          "this was called by the server's own thread, whose end or start it waits for: "
+          "call request_shutdown()";
+      throw Error(std::make_error_code(std::errc::resource_deadlock_would_occur),
+                  std::move(context));
+    }
+  }
 
   bool is_own_thread() const noexcept { return thread_id_ == std::this_thread::get_id(); }
 
@@ -197,6 +201,9 @@ class ServerThread {
 
   // Starts the thread. @returns The run.
   std::size_t launch() {
+    if (is_acting_here()) {
+      require_other_thread();  // The mutex is locked.
+    }
     const std::lock_guard lock(mutex_);
     if (is_running()) {
       throw Error(errc::already_serving);
@@ -232,15 +239,16 @@ class ServerThread {
     std::unique_lock lock(mutex_);
     thread_id_ = std::this_thread::get_id();
     lock.unlock();
-    run_loop();
+    while (!run_guarded([this] { io_.run(); })) {
+    }
     if (on_stopped_) {
       on_stopped_();
     }
     lock.lock();
-    while (enqueued_ != 0) {
+    while (enqueued_ != 0) {  // Not until nothing is left: a task may never end.
       lock.unlock();
       io_.restart();
-      run_loop();
+      run_guarded([this] { io_.run_one(); });
       lock.lock();
     }
     thread_id_ = std::thread::id();
@@ -248,16 +256,16 @@ class ServerThread {
     changed_.notify_all();
   }
 
-  // What is thrown in here comes out of a function that somebody has posted to the executor.
-  void run_loop() {
-    for (;;) {
-      try {
-        io_.run();
-        return;
-      } catch (...) {
-        fail(std::current_exception());
-        server_.request_shutdown();
-      }
+  // What is thrown in there comes out of a function that somebody has posted to the executor.
+  template <class Run>
+  bool run_guarded(Run run) {
+    try {
+      run();
+      return true;
+    } catch (...) {
+      fail(std::current_exception());
+      server_.request_shutdown();
+      return false;
     }
   }
 
@@ -277,6 +285,9 @@ class ServerThread {
 
   // @returns The run that it ends, or the last one.
   std::size_t begin_shutdown(std::chrono::nanoseconds deadline) {
+    if (is_acting_here()) {
+      return run_;  // It does not run, and the mutex is locked.
+    }
     const std::lock_guard lock(mutex_);
     if (is_running()) {
       enqueue(*this, [this, deadline] { server_.request_shutdown(deadline); });

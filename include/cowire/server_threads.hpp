@@ -169,7 +169,8 @@ class ServerThreads {
 
   /// Stops serving and returns when all threads have ended; see ServerThread::shutdown(). All
   /// shards have the same deadline.
-  /// @throws Once: what ended the first shard that failed, if one did.
+  /// @throws Once: what ended the first shard that failed, if one did. In a thread of the server's
+  /// own: std::errc::resource_deadlock_would_occur, as ServerThread.
   void shutdown(std::chrono::nanoseconds deadline = {}) { wait_for(begin_shutdown(deadline)); }
 
   /// Begins what shutdown() does, and returns.
@@ -272,6 +273,9 @@ class ServerThreads {
   }
 
   void wait_for(const Runs& runs) {
+    for (const auto& shard : shards_) {
+      shard->require_other_thread();
+    }
     std::exception_ptr failure;
     for (std::size_t i = 0; i < size(); ++i) {
       try {

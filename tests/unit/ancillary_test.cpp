@@ -440,6 +440,33 @@ TEST_CASE("U5: pipelined packets have their own descriptors, with plain ones bet
   }
 }
 
+TEST_CASE("descriptors that are queued behind a write under way go with their own packet") {
+  std::vector<Got> got;
+  Rig rig(collect(got));
+  Client client{rig.io, Lines{}};
+  const std::vector<Descriptor> sent = files(1);
+  const std::string big(60'000, 'x');
+  const auto sending = start(rig.io, [&]() -> Task<void> {
+    const UnixConnector server(rig.path);
+    co_await client.connect(server);
+    const int size = 4096;
+    CHECK(::setsockopt(client.native_handle(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) == 0);
+    for (int i = 0; i < 4; ++i) {
+      client.send_packet(big);  // At the high mark it is written, as far as that goes.
+    }
+    client.send_packet_with_ancillary("small", Ancillary(Descriptor::duplicate(sent[0].get())));
+    client.send_packet("last");
+  });
+  REQUIRE(rig.until([&] { return got.size() == 6; }));
+  CHECK(got[3].came.empty());
+  CHECK(got[4].line == "small");
+  REQUIRE(got[4].came.size() == 1);
+  CHECK(same_file(got[4].came.descriptors()[0], sent[0]));
+  CHECK(got[5].came.empty());
+  client.close();
+  CHECK(rig.gone());
+}
+
 TEST_CASE("packets larger than the socket's buffer keep their descriptors") {
   std::vector<Got> got;
   Rig rig(collect(got));

@@ -222,6 +222,16 @@ TEST_CASE("R12: ServerThread: shutdown in the server's own thread is an error, n
   CHECK_FALSE(server.is_serving());
 }
 
+TEST_CASE("ServerThread: a function that is posted while no thread runs may ask for a shutdown") {
+  Thread server;
+  CHECK(server.post([&](auto&) { server.request_shutdown(); }).wait_for(30s) ==
+        std::future_status::ready);
+  const auto starting = server.post([&](auto&) { return code_of([&] { server.start(); }); });
+  CHECK(starting.wait_for(0s) == std::future_status::ready);
+  server.start();
+  CHECK(server.ask("hello") == "hello");
+}
+
 TEST_CASE("ServerThread: shutdown throws, once, what ended the server; it may start again") {
   Service* service = nullptr;
   Scripted handler;

@@ -5,9 +5,12 @@
 #include "cowire/sync_client.hpp"
 #include "support/thrown.hpp"
 
+#include <asio/cancellation_state.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -41,6 +44,7 @@ struct Common {
   std::atomic<int> in_meeting = 0;
   std::atomic<int> failing_shard = -1;  // whose service_init fails
   std::function<void(Service&, std::uint16_t port)> at_start;
+  std::function<void()> in_a_shard;
 };
 
 /// Answers what it is, and does what the line says.
@@ -87,7 +91,20 @@ struct Shard {
       });
     } else if (line == "stop") {
       service->request_shutdown();
+    } else if (line == "stay") {
+      service->spawn(stay());
+      client.send_packet("staying");
+    } else if (line == "deadlock" && common->in_a_shard) {
+      common->in_a_shard();
+      client.send_packet("done");
     }
+  }
+
+  // Ignores its cancellation.
+  static Task<void> stay() {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+    co_await timer.async_wait(asio::use_awaitable);
   }
 
   std::shared_ptr<Common> common;
@@ -347,4 +364,31 @@ TEST_CASE("serve on threads: throws what one of them threw, and listen_failed") 
     CHECK(code_of([&] { serve(how, "127.0.0.1", port, Lines{}, Factory{common}, silent()); }) ==
           errc::listen_failed);
   }
+}
+
+TEST_CASE("ServerThreads: a shutdown in a thread of the server's own is an error, no deadlock") {
+  const auto common = std::make_shared<Common>();
+  ServerThreads server{threads(2), "127.0.0.1", 0, Lines{}, Factory{common}, silent()};
+  std::error_code code;
+  common->in_a_shard = [&] {
+    const auto error = thrown([&] { server.shutdown(); });
+    code = error ? error->code() : std::error_code();
+  };
+  server.start();
+  SyncClient client("127.0.0.1", server.port(), Lines{});
+  client.send_packet("deadlock");
+  CHECK(client.recv_packet(30s) == "done");
+  CHECK(code == std::errc::resource_deadlock_would_occur);
+}
+
+TEST_CASE("ServerThreads: a task that ignores its cancellation keeps nobody waiting") {
+  const auto common = std::make_shared<Common>();
+  ServerThreads server{threads(2), "127.0.0.1", 0, Lines{}, Factory{common}, silent()};
+  server.start();
+  SyncClient client("127.0.0.1", server.port(), Lines{});
+  client.send_packet("stay");
+  CHECK(client.recv_packet(30s) == "staying");
+  client.send_packet("stop");
+  server.wait();  // Would wait for an hour.
+  CHECK(server.connections() == 0);
 }

@@ -37,6 +37,19 @@ bool contains(const std::string& text, const char* part) {
   return text.find(part) != std::string::npos;
 }
 
+/// A key of another type than those of the certificates.
+std::string rsa_key() {
+  EVP_PKEY_CTX* const context = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nullptr);
+  EVP_PKEY* key = nullptr;
+  REQUIRE(EVP_PKEY_keygen_init(context) == 1);
+  REQUIRE(EVP_PKEY_keygen(context, &key) == 1);
+  EVP_PKEY_CTX_free(context);
+  const detail::BioPtr out(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
+  EVP_PKEY_free(key);
+  return detail::content_of(out.get());
+}
+
 /// The same key, encrypted.
 std::string encrypted(const std::string& key, const std::string& password) {
   const detail::BioPtr in(BIO_new_mem_buf(key.data(), static_cast<int>(key.size())));
@@ -76,6 +89,7 @@ TEST_CASE("tls context: what cannot be used is refused, and says what is wrong")
   CHECK(contains(refusal({"nonsense", good.key}), "the certificate chain cannot be used"));
   CHECK(contains(refusal({good.chain, "nonsense"}), "the private key cannot be used"));
   CHECK(contains(refusal({good.chain, other.key}), "the private key cannot be used"));
+  CHECK(contains(refusal({good.chain, rsa_key()}), "the private key cannot be used"));
 }
 
 TEST_CASE("tls context: an encrypted key and its password") {

@@ -424,6 +424,35 @@ TEST_CASE("tls client: whom it does not trust, and why") {
   CHECK(!reckless.tls_info().peer_verified);
 }
 
+TEST_CASE("tls client: what is no name of a server is refused, and never means any name") {
+  TlsServer world({}, TlsServerContext(test_authority().issue()));
+  for (const std::string& name : {std::string(), std::string("."), std::string(".localhost"),
+                                  std::string("localhost\0x", 11)}) {
+    CAPTURE(name);
+    const auto refused = thrown([&] { world.end(test_client_context(), name); });
+    REQUIRE(refused);
+    CHECK(refused->code() == errc::invalid_argument);
+    CHECK(refused->context().detail.find("is no name of a server") != std::string::npos);
+    CHECK(thrown([&] { TlsConnector(name, 443, test_client_context()); }));
+  }
+  for (const char* other : {"fe80::1%1", "2001:db8::1", "10.0.0.1", "ocalhost", "localhost.x"}) {
+    CAPTURE(other);
+    TlsEnd end = world.end(test_client_context(), other);
+    CHECK(world.shake_hands(end));
+  }
+  TlsEnd qualified = world.end(test_client_context(), "localhost.");
+  CHECK(world.shake_hands(qualified) == std::error_code());
+}
+
+TEST_CASE("tls client: the subject of a certificate is no name of a host") {
+  CertificateRequest request;
+  request.name = "localhost";
+  request.alternative_names = "";
+  TlsServer world({}, TlsServerContext(test_authority().issue(request)));
+  TlsEnd end = world.end();
+  CHECK(world.shake_hands(end));
+}
+
 TEST_CASE("tls client: by name and by address") {
   TlsServer world;
   for (const char* name : {"localhost", "127.0.0.1", "::1"}) {

@@ -120,7 +120,8 @@ class TlsEngine {
   // The same in words, for people.
   std::string error_text() const {
     const long verified = SSL_get_verify_result(ssl_.get());
-    if (verified != X509_V_OK && error_ != errc::truncated) {
+    const bool was_checked = (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_PEER) != 0;
+    if (was_checked && verified != X509_V_OK && error_ != errc::truncated) {
       return std::string("the peer's certificate is not accepted: ") +
              X509_verify_cert_error_string(verified);
     }

@@ -115,7 +115,7 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
     }
     send([self = this->shared_from_this()](std::error_code failed, std::size_t n) {
       self->sent(n);
-      if (!failed) {
+      if (!failed || failed == asio::error::operation_aborted) {  // A read was meant.
         self->push();
       }
     });

@@ -264,7 +264,7 @@ void Connection<P, T, C>::on_timer() {
     if (release_at_ <= now) {
       release_at_ = never;
       if constexpr (WaitsForRead<T>) {
-        if (reading_ && !reading_nothing_ && !output_.is_writing() && reader_.pending().empty()) {
+        if (reading_ && !reading_nothing_ && !writing_ && reader_.pending().empty()) {
           releasing_ = true;
           transport_->cancel();
         }

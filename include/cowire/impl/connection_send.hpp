@@ -164,7 +164,14 @@ void Connection<P, T, C>::start_write() {
   const Bytes bytes = output_.in_flight();
   transport_->async_write_some(
       asio::buffer(bytes.data(), bytes.size()),
-      [self = shared_self()](std::error_code ec, std::size_t n) { self->on_written(ec, n); });
+      [self = shared_self()](std::error_code ec, std::size_t n) {
+        if constexpr (CarriesAncillary<T>) {
+          if (self->ancillary_ != nullptr) {  // Some may have been queued behind these bytes.
+            self->ancillary_->sent(n);
+          }
+        }
+        self->on_written(ec, n);
+      });
 }
 
 template <Protocol P, Transport T, class C>

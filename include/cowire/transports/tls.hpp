@@ -43,7 +43,7 @@ class BasicTlsTransport {
       : BasicTlsTransport(std::move(next), context.settings()) {}
 
   /// The client's end of a connection to the server of this name, or address, which its
-  /// certificate must have.
+  /// certificate must have. @throws Error invalid_argument if that is no name.
   BasicTlsTransport(Next next, const TlsClientContext& context, const std::string& server_name)
       : stream_(std::make_shared<Stream>(std::move(next), context.settings(),
                                          detail::client_engine(*context.settings(), server_name))) {
@@ -222,10 +222,11 @@ class TlsConnector {
 
   /// By other means, to a server of this name:
   /// `TlsConnector(UnixConnector("/run/my.sock"), "my-server", context)`.
+  /// @throws Error invalid_argument if that is no name; it fails closed.
   TlsConnector(K connector, std::string server_name,
                TlsClientContext context = TlsClientContext::system())
       : connector_(std::move(connector)),
-        server_name_(std::move(server_name)),
+        server_name_(detail::checked_server_name(server_name)),
         context_(std::move(context)) {}
 
   std::string name() const { return connector_.name(); }

@@ -118,6 +118,9 @@ inline std::string alpn_wire(const std::vector<std::string>& names) {
     wire += static_cast<char>(name.size());
     wire += name;
   }
+  if (wire.size() > 65'535) {
+    tls_misuse("the names of the application protocols (ALPN) have more than 65535 bytes");
+  }
   return wire;
 }
 
@@ -134,6 +137,9 @@ inline void use_identity(asio::ssl::context& context, const TlsIdentity& identit
   context.use_private_key(asio::buffer(identity.key), asio::ssl::context::pem, ec);
   if (ec) {
     tls_misuse("the private key cannot be used with this certificate and password", ec);
+  }
+  if (SSL_CTX_check_private_key(context.native_handle()) != 1) {  // Of another type, say.
+    tls_misuse("the private key cannot be used with this certificate: it is another one's");
   }
 }
 
@@ -236,19 +242,44 @@ inline TlsEngine server_engine(TlsSettings& settings) {
   return TlsEngine(std::move(ssl));
 }
 
+// A server's name as certificates have it: without the dot of a fully qualified one. What OpenSSL
+// would take for "any name", or cut short, is refused.
+inline std::string_view checked_server_name(std::string_view name) {
+  if (name.ends_with('.')) {
+    name.remove_suffix(1);
+  }
+  if (name.empty() || name.front() == '.' || name.find('\0') != std::string_view::npos) {
+    tls_misuse(
+        "\"" + printable(bytes_of(name)) +
+        "\" is no name of a server: give the host name, or the address, that its certificate "
+        "must have");
+  }
+  return name;
+}
+
 // For the server of this name or address, which its certificate must have (RFC 9525).
-inline TlsEngine client_engine(TlsSettings& settings, const std::string& server_name) {
+inline TlsEngine client_engine(TlsSettings& settings, std::string_view server_name) {
+  const std::string name(checked_server_name(server_name));
   SslPtr ssl = new_ssl(settings);
   SSL_set_connect_state(ssl.get());
   X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl.get());
   std::error_code no_address;
-  asio::ip::make_address(server_name, no_address);
-  if (!no_address) {
-    X509_VERIFY_PARAM_set1_ip_asc(wanted, server_name.c_str());
-  } else {
-    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    X509_VERIFY_PARAM_set1_host(wanted, server_name.data(), server_name.size());
-    SSL_set_tlsext_host_name(ssl.get(), server_name.c_str());
+  const asio::ip::address address = asio::ip::make_address(name, no_address);
+  bool is_set = false;
+  if (no_address) {
+    X509_VERIFY_PARAM_set_hostflags(
+        wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    is_set = X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1 &&
+             SSL_set_tlsext_host_name(ssl.get(), name.c_str()) == 1;
+  } else if (address.is_v4()) {
+    const auto bytes = address.to_v4().to_bytes();
+    is_set = X509_VERIFY_PARAM_set1_ip(wanted, bytes.data(), bytes.size()) == 1;
+  } else {  // Without the scope that a link-local one may have: certificates know none.
+    const auto bytes = address.to_v6().to_bytes();
+    is_set = X509_VERIFY_PARAM_set1_ip(wanted, bytes.data(), bytes.size()) == 1;
+  }
+  if (!is_set) {
+    tls_misuse("\"" + printable(bytes_of(name)) + "\" cannot be looked for in a certificate");
   }
   return TlsEngine(std::move(ssl));
 }
