@@ -169,8 +169,8 @@ TEST_CASE_TEMPLATE("no allocation per request", Packet, std::string, std::string
   }
 }
 
-// Those are Asio's, for what is posted, spawned and awaited: it keeps two free blocks of a thread.
-TEST_CASE("handlers that really wait have allocations, but not of cowire's own") {
+// Whose they are is not known here; these are the counts of g++ with Asio 1.22 and clang with 1.36.
+TEST_CASE("handlers that really wait have no more allocations than were counted") {
   constexpr std::size_t packets = 8;
   CHECK(allocations_of<std::string>(Awaiting<std::string>(), single, 200) <= 2 * 200);
   CHECK(allocations_of<std::string>(Awaiting<std::string>(), pipelined, 200) <= 2 * packets * 200);

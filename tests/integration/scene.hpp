@@ -159,6 +159,8 @@ class OverTls {
   }
   /// Makes the handshake too, for which the server must run.
   std::unique_ptr<Wire> connect();
+  /// Does not.
+  std::unique_ptr<Wire> connect_silently();
 
  private:
   asio::io_context* io_;
@@ -180,6 +182,10 @@ class OverAny {
     std::unique_ptr<Wire> wire;
     visit([&](auto& door) { wire = door.connect(); });
     return wire;
+  }
+  /// The same, but for a handshake: for servers that may not make theirs.
+  std::unique_ptr<Wire> connect_silently() {
+    return net_ == Net::tls ? tls_.connect_silently() : connect();
   }
 
  private:

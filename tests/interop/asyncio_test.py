@@ -48,9 +48,10 @@ async def converse(connect):
     check_equal(await reader.read(-1), b"last\n", "half closed")
     await end(writer)
     await echo_bulk(*await connect())
-    # Fewer than the server's backlog: asyncio takes a Unix socket whose server has no room for one
-    # more for a connected one, and its first read fails with EINVAL.
-    await asyncio.gather(*[chat(await connect(), number) for number in range(100)])
+    # Each time fewer than the server's backlog: asyncio takes a Unix socket whose queue is full for a
+    # connected one, and its first read fails with EINVAL.
+    for batch in (range(100), range(100, 200)):
+        await asyncio.gather(*[chat(await connect(), number) for number in batch])
     for number in range(10):  # They vanish with an answer on its way.
         reader, writer = await connect()
         writer.write(b"hello\n" * 5000)
@@ -72,7 +73,7 @@ async def chat(streams, number):
 async def clients_of_echo_server():
     with EchoServer() as server:
         await converse(lambda: asyncio.open_connection(HOST, server.port, limit=1 << 20))
-        server.wait_for_ends(112)
+        server.wait_for_ends(212)
         server.stop_well()
 
 
@@ -81,7 +82,7 @@ async def clients_of_echo_server_at_unix_sockets():
     for server, address in unix_servers():
         path = address.replace("@", "\0", 1)
         await converse(lambda: asyncio.open_unix_connection(path, limit=1 << 20))
-        server.wait_for_ends(112)
+        server.wait_for_ends(212)
         server.stop_well()
 
 
