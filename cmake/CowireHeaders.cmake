@@ -65,6 +65,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/session_owner.hpp
   include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
+  include/cowire/detail/stop_signals.hpp
   include/cowire/detail/stream_ancillary.hpp
   include/cowire/detail/stream_marks.hpp
   include/cowire/detail/sync_loop.hpp

@@ -35,7 +35,7 @@ FLOORS = {
         ["packet_reader.hpp"],
     ],
     "stream": [
-        ["detail/peer_executor.hpp", "detail/end_watcher.hpp"],
+        ["detail/peer_executor.hpp", "detail/end_watcher.hpp", "detail/stop_signals.hpp"],
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
          "detail/blocking_calls.hpp", "detail/sync_loop.hpp", "detail/to_executor.hpp",

@@ -328,6 +328,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void on_wait() final;
   void tell_if_flushed();
   void start_write();
+  bool write_ended(std::error_code ec);
   void on_written(std::error_code ec, std::size_t n);
   void fail_output(std::error_code ec);
   void fail(Error error);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/detail/stop_signals.hpp"
 #include "cowire/server.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
-#include <asio/signal_set.hpp>
 
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -31,20 +30,9 @@ namespace cowire {
 template <Protocol P, class H>
 void serve(asio::io_context& io, Server<P, H>& server,
            std::chrono::nanoseconds patience = std::chrono::seconds(10)) {
-  asio::signal_set signals(io, SIGINT, SIGTERM);
+  detail::StopSignals signals(
+      io, [&] { server.request_shutdown(patience); }, [&] { server.request_shutdown(); });
   std::exception_ptr failure;
-
-  signals.async_wait([&](std::error_code first, int) {
-    if (first) {
-      return;
-    }
-    server.request_shutdown(patience);
-    signals.async_wait([&](std::error_code second, int) {
-      if (!second) {
-        server.request_shutdown();
-      }
-    });
-  });
   asio::co_spawn(io, server.serve_forever(), [&](std::exception_ptr error) {
     failure = error;
     signals.cancel();

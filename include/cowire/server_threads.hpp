@@ -2,17 +2,16 @@
 #pragma once
 
 #include "cowire/detail/accept_errors.hpp"
+#include "cowire/detail/stop_signals.hpp"
 #include "cowire/server_thread.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
-#include <asio/signal_set.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <concepts>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -325,21 +324,11 @@ void serve(Threads how, const std::string& host, std::uint16_t port, P protocol,
            ServerOptions options = {}) {
   const auto patience = options.shutdown_timeout;
   asio::io_context io(1);
-  asio::signal_set signals(io, SIGINT, SIGTERM);
   ServerThreads<P, H> server(how, host, port, std::move(protocol), std::move(handler),
                              std::move(options));
+  detail::StopSignals signals(
+      io, [&] { server.request_shutdown(patience); }, [&] { server.request_shutdown(); });
   server.on_stopped([&] { asio::post(io, [&] { signals.cancel(); }); });
-  signals.async_wait([&](std::error_code first, int) {
-    if (first) {
-      return;
-    }
-    server.request_shutdown(patience);
-    signals.async_wait([&](std::error_code second, int) {
-      if (!second) {
-        server.request_shutdown();
-      }
-    });
-  });
   server.launch();
   io.run();
   server.wait();

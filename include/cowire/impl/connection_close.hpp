@@ -84,18 +84,7 @@ void Connection<P, T, C>::continue_end() {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::on_end_sent(std::error_code ec) {
-  writing_ = false;
-  if (released_) {
-    release_buffers();
-    return;
-  }
-  send_deadline_ = never;
-  if (closed_ || failure_) {
-    return;
-  }
-  if (ec) {
-    fail_output(ec);
-  } else if (closing_) {
+  if (write_ended(ec) && closing_) {
     continue_close();
   }
 }

@@ -174,19 +174,27 @@ void Connection<P, T, C>::start_write() {
       });
 }
 
+// A write has come back. False if nothing more is to be done.
 template <Protocol P, Transport T, class C>
-void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
+bool Connection<P, T, C>::write_ended(std::error_code ec) {
   writing_ = false;
   if (released_) {
     release_buffers();
-    return;
+    return false;
   }
   send_deadline_ = never;
   if (closed_ || failure_) {
-    return;
+    return false;
   }
   if (ec) {
     fail_output(ec);
+  }
+  return !ec;
+}
+
+template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::on_written(std::error_code ec, std::size_t n) {
+  if (!write_ended(ec)) {
     return;
   }
   output_.written(n);
