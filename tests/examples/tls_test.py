@@ -73,16 +73,16 @@ def s_client(port, *more, data=b"hello\n", may_fail=False):
     """What the server answers to openssl's client, which stays until it has answered."""
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost",
                "-CAfile", str(CA), "-verify_return_error", "-quiet", *map(str, more)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    # Unbuffered: what one that gave up did not take must not be written again by the close.
+    with subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as client:
         watchdog = threading.Timer(DEADLINE, client.kill)
         watchdog.start()
         try:
             client.stdin.write(data)
-            client.stdin.flush()
             heard = b""
             while len(heard) < len(data):
-                part = client.stdout.read1(1 << 16)
+                part = client.stdout.read(1 << 16)
                 if not part:
                     break
                 heard += part

@@ -320,7 +320,7 @@ TEST_CASE("S16: several servers, each on its thread, and a server on a strand of
                                      servers[static_cast<std::size_t>(i % 3)]->port());
     asio::ip::tcp::socket socket(io);
     socket.connect(to);
-    guests.emplace_back(wire_of(TcpTransport(std::move(socket), to)));
+    guests.emplace_back(AnyTransport(TcpTransport(std::move(socket), to)));
     guests.back().listen();
     guests.back().say("a\nb\nc\nd\n");
   }

@@ -93,8 +93,7 @@ Ending converse(const MemoryOptions& from_client, const MemoryOptions& from_serv
     server.add_listener(door);
     const auto serving = spawn(io, server.serve_forever());
     settle(io);
-    Guest guest(std::make_unique<WireOf<BasicMemoryTransport<ManualClock>>>(
-        door.connect(from_client, from_server)));
+    Guest guest(AnyTransport(door.connect(from_client, from_server)));
     guest.listen();
     guest.say("ada\nfirst\nsecond\nthird\nfirst\nsecond\nquit\n");
     guest.half_close();

@@ -1,27 +1,76 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "integration/scene.hpp"
 
+#include <asio/ip/address.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/local/stream_protocol.hpp>
 #include <asio/use_awaitable.hpp>
 
-std::unique_ptr<Wire> OverTls::connect() {
-  const asio::ip::tcp::endpoint to(asio::ip::make_address("127.0.0.1"), port_);
-  asio::ip::tcp::socket socket(*io_);
+#include <optional>
+#include <system_error>
+
+namespace {
+
+cowire::TcpTransport connect_tcp(asio::io_context& io, const std::string& host,
+                                 std::uint16_t port) {
+  const asio::ip::tcp::endpoint to(asio::ip::make_address(host), port);
+  asio::ip::tcp::socket socket(io);
   socket.connect(to);
-  socket.set_option(asio::ip::tcp::no_delay(true));
-  cowire::TlsTransport transport(cowire::TcpTransport(std::move(socket), to), test_client_context(),
+  socket.set_option(asio::ip::tcp::no_delay(true));  // Else bytes wait for acknowledgements.
+  return {std::move(socket), to};
+}
+
+// What a server is to a door.
+struct ListenerCollector {
+  template <class L>
+  void add_listener(L listener) {
+    all.emplace_back(std::move(listener));
+  }
+
+  std::vector<AnyListener> all;
+};
+
+}  // namespace
+
+AnyTransport OverMemory::connect() { return AnyTransport(listener_.connect()); }
+
+AnyTransport OverTcp::connect() { return AnyTransport(connect_tcp(*io_, host_, port_)); }
+
+AnyTransport OverUnix::connect() {
+  const asio::local::stream_protocol::endpoint to(path_);
+  asio::local::stream_protocol::socket socket(*io_);
+  socket.connect(to);
+  return AnyTransport(cowire::UnixTransport(std::move(socket), to));
+}
+
+AnyTransport OverTls::connect() {
+  cowire::TlsTransport transport(connect_tcp(*io_, "127.0.0.1", port_), test_client_context(),
                                  "localhost");
   std::optional<std::error_code> done;
   transport.async_handshake([&done](std::error_code ec) { done = ec; });
   REQUIRE(run_until(*io_, [&done] { return done.has_value(); }));
   REQUIRE(*done == std::error_code());
-  return wire_of(std::move(transport));
+  return AnyTransport(std::move(transport));
 }
 
-std::unique_ptr<Wire> OverTls::connect_silently() {
-  const asio::ip::tcp::endpoint to(asio::ip::make_address("127.0.0.1"), port_);
-  asio::ip::tcp::socket socket(*io_);
-  socket.connect(to);
-  return wire_of(cowire::TcpTransport(std::move(socket), to));
+AnyTransport OverTls::connect_silently() {
+  return AnyTransport(connect_tcp(*io_, "127.0.0.1", port_));
+}
+
+AnyTransport OverAny::connect() {
+  std::optional<AnyTransport> end;
+  visit([&](auto& door) { end = door.connect(); });
+  return std::move(*end);
+}
+
+AnyTransport OverAny::connect_silently() {
+  return net_ == Net::tls ? tls_.connect_silently() : connect();
+}
+
+std::vector<AnyListener> OverAnyHidden::listeners() {
+  ListenerCollector collector;
+  OverAny::listen(collector);
+  return std::move(collector.all);
 }
 
 cowire::Task<void> say_good_bye(std::string& journal, Client& client) {

@@ -2,11 +2,11 @@
 // A server's client for tests: raw bytes over any transport.
 #pragma once
 
-#include <asio/buffer.hpp>
+#include "support/any_transport.hpp"
+
 #include <asio/error.hpp>
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,50 +14,10 @@
 #include <system_error>
 #include <utility>
 
-/// The client's end of a connection, without the type of its transport.
-class Wire {
- public:
-  using Done = std::function<void(std::error_code, std::size_t)>;
-
-  virtual ~Wire() = default;
-  virtual void read(asio::mutable_buffer into, Done done) = 0;
-  virtual void write(asio::const_buffer from, Done done) = 0;
-  virtual void end_output() = 0;
-  virtual void close() = 0;
-  virtual void abort() = 0;
-};
-
-template <class T>
-class WireOf final : public Wire {
- public:
-  explicit WireOf(T transport) : transport_(std::move(transport)) {}
-
-  void read(asio::mutable_buffer into, Done done) override {
-    transport_.async_read_some(into, std::move(done));
-  }
-  void write(asio::const_buffer from, Done done) override {
-    transport_.async_write_some(from, std::move(done));
-  }
-  void end_output() override {
-    std::error_code ignored;
-    transport_.shutdown_send(ignored);
-  }
-  void close() override { transport_.close(); }
-  void abort() override { transport_.abort(); }
-
- private:
-  T transport_;
-};
-
-template <class T>
-std::unique_ptr<Wire> wire_of(T transport) {
-  return std::make_unique<WireOf<T>>(std::move(transport));
-}
-
 /// The client's side of a connection, bytes only: remembers what it hears.
 class Guest {
  public:
-  explicit Guest(std::unique_ptr<Wire> wire) : state_(std::make_shared<State>(std::move(wire))) {}
+  explicit Guest(AnyTransport transport) : state_(std::make_shared<State>(std::move(transport))) {}
 
   /// Reads from now on.
   Guest& listen() {
@@ -77,12 +37,13 @@ class Guest {
     state_->ending = true;
     write_on(state_);
   }
-  void close() { state_->wire->close(); }
-  void reset() { state_->wire->abort(); }
+  void close() { state_->transport.close(); }
+  void reset() { state_->transport.abort(); }
 
   const std::string& heard() const { return state_->heard; }
-  bool has_heard(std::string_view text) const {
-    return state_->heard.find(text) != std::string::npos;
+  /// Whether it has heard that, from `first` on.
+  bool has_heard(std::string_view text, std::size_t first = 0) const {
+    return state_->heard.find(text, first) != std::string::npos;
   }
   std::size_t unsaid() const { return state_->to_write.size() - state_->written; }
 
@@ -93,8 +54,8 @@ class Guest {
 
  private:
   struct State {
-    explicit State(std::unique_ptr<Wire> given) : wire(std::move(given)) {}
-    std::unique_ptr<Wire> wire;
+    explicit State(AnyTransport given) : transport(std::move(given)) {}
+    AnyTransport transport;
     std::string heard;
     std::string to_write;
     std::size_t written = 0;

@@ -62,7 +62,7 @@ struct Script {
 
 /// Connects, and hears what comes.
 inline Guest guest_on(MemoryEnd end) {
-  Guest guest(wire_of(std::move(end)));
+  Guest guest(AnyTransport(std::move(end)));
   guest.listen();
   return guest;
 }

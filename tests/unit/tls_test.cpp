@@ -65,7 +65,7 @@ struct TlsServer : MemoryServer {
   }
   Guest tls_guest(TlsEnd end) {
     REQUIRE(shake_hands(end) == std::error_code());
-    Guest guest(wire_of(std::move(end)));
+    Guest guest(AnyTransport(std::move(end)));
     guest.listen();
     settle();
     return guest;
