@@ -374,6 +374,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::atomic<bool> closing_ = false;
   bool waiting_ = false;
   bool reading_ = false;
+  bool peer_gone_ = false;        // Else it may still read what is sent last, be it too slow.
   bool reading_nothing_ = false;  // only waiting for something to read, without a place for it
   bool writing_ = false;
   bool last_read_was_short_ = false;

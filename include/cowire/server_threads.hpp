@@ -147,7 +147,8 @@ class ServerThreads {
   }
 
   /// Starts all shards, or none; returns when all accept connections. May be called again after a
-  /// shutdown. @throws Error already_serving; and what a handler's service_init threw.
+  /// shutdown. @throws Error already_serving; std::system_error if there is no thread left; and
+  /// what a handler's service_init threw.
   void start() {
     const auto runs = launch_all();
     bool all_up = true;
@@ -160,7 +161,7 @@ class ServerThreads {
   }
 
   /// Starts all shards and does not wait for them: what fails is thrown by wait() or shutdown().
-  /// @throws Error already_serving
+  /// @throws Error already_serving; std::system_error if there is no thread left
   void launch() { (void)launch_all(); }
 
   /// Returns when all threads have ended, for whatever reason. @throws As shutdown().
@@ -236,8 +237,9 @@ class ServerThreads {
   // The run of each shard: see ServerThread.
   using Runs = std::vector<std::size_t>;
 
+  // All, or none.
   Runs launch_all() {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     for (const auto& shard : shards_) {
       if (shard->state().is_running) {
         throw Error(errc::already_serving);
@@ -245,9 +247,21 @@ class ServerThreads {
     }
     is_ending_ = false;
     running_ = shards_.size();
-    Runs runs;
-    for (const auto& shard : shards_) {
-      runs.push_back(shard->launch());
+    Runs runs(size());  // 0: that shard was not started.
+    try {
+      std::transform(shards_.begin(), shards_.end(), runs.begin(),
+                     [](const auto& shard) { return shard->launch(); });
+    } catch (...) {  // The system has no thread left.
+      is_ending_ = true;
+      for (const auto& shard : shards_) {
+        shard->request_shutdown();
+      }
+      lock.unlock();
+      try {
+        wait_for(runs);
+      } catch (...) {  // What failed first is thrown.
+      }
+      throw;
     }
     return runs;
   }

@@ -13,11 +13,16 @@
 #include <asio/use_awaitable.hpp>
 #include <doctest/doctest.h>
 
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -136,6 +141,43 @@ std::string ask(std::uint16_t port, const std::string& question) {
   client.send_packet(question);
   return client.recv_packet(30s);
 }
+
+// Threads with so large stacks, and so little room for them, that one more is possible, not two.
+class RoomForOneThread {
+ public:
+  RoomForOneThread() {
+    ::pthread_attr_init(&old_);
+    ::pthread_getattr_default_np(&old_);
+    pthread_attr_t large;
+    ::pthread_attr_init(&large);
+    ::pthread_attr_setstacksize(&large, stack);
+    ::pthread_setattr_default_np(&large);
+    ::pthread_attr_destroy(&large);
+    ::getrlimit(RLIMIT_AS, &limit_);
+    rlimit tight = limit_;
+    tight.rlim_cur = used() + stack + stack / 2;
+    ::setrlimit(RLIMIT_AS, &tight);
+  }
+  RoomForOneThread(const RoomForOneThread&) = delete;
+  RoomForOneThread& operator=(const RoomForOneThread&) = delete;
+  ~RoomForOneThread() {
+    ::setrlimit(RLIMIT_AS, &limit_);
+    ::pthread_setattr_default_np(&old_);
+    ::pthread_attr_destroy(&old_);
+  }
+
+ private:
+  static constexpr std::size_t stack = std::size_t{1} << 30;
+
+  static rlim_t used() {
+    rlim_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+  }
+
+  pthread_attr_t old_{};
+  rlimit limit_{};
+};
 
 template <class Call>
 std::error_code code_of(Call&& call) {
@@ -259,6 +301,22 @@ TEST_CASE("ServerThreads: if one shard cannot start, none does") {
   server.shutdown();
   common->failing_shard = -1;
   server.start();
+  CHECK_FALSE(ask(server.port(), "shard").empty());
+}
+
+TEST_CASE("ServerThreads: if the system has no thread for one shard, none starts") {
+  std::atomic<int> stops = 0;
+  Shards server(threads(3));
+  server.on_stopped([&] { ++stops; });
+  {
+    const RoomForOneThread room;
+    CHECK_THROWS_AS(server.start(), std::system_error);
+  }
+  CHECK(stops == 0);
+  CHECK_FALSE(server.is_serving());
+  CHECK_FALSE(server.shard(0).is_serving());
+  server.start();
+  CHECK(server.is_serving());
   CHECK_FALSE(ask(server.port(), "shard").empty());
 }
 

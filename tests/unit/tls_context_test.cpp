@@ -121,6 +121,10 @@ TEST_CASE("tls context: names of application protocols have 1 to 255 bytes") {
   }
   options.alpn = {std::string(255, 'x')};
   CHECK_NOTHROW(TlsServerContext(good, options));
+  options.alpn.assign(255, std::string(255, 'x'));
+  CHECK_NOTHROW(TlsServerContext(good, options));
+  options.alpn.assign(256, std::string(255, 'x'));
+  CHECK(contains(refusal(good, options), "more than 65535 bytes"));
 }
 
 TEST_CASE("tls context: a client's") {

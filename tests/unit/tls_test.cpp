@@ -3,8 +3,8 @@
 
 #include "cowire/client.hpp"
 #include "support/certificates.hpp"
-#include "support/memory_server.hpp"
 #include "support/thrown.hpp"
+#include "support/tls_server.hpp"
 
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
@@ -24,10 +24,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Timed = testing::ManualClock;
-using TlsEnd = BasicTlsTransport<MemoryEnd>;
-using TlsClient = cowire::Client<Lines, Timed>;
-
 static_assert(Transport<TlsTransport> && Transport<TlsEnd>);
 static_assert(WritesDirectly<TlsTransport> && WaitsForRead<TlsTransport>);
 static_assert(!WritesDirectly<TlsEnd> && WaitsForRead<TlsEnd>);
@@ -40,58 +36,6 @@ TlsClientContext client_context(const std::function<void(TlsClientOptions&)>& ch
   change(options);
   return TlsClientContext(options);
 }
-
-/// A server with a door for TLS beside the plain one.
-struct TlsServer : MemoryServer {
-  explicit TlsServer(Script script = {}, const TlsServerContext& context = test_server_context(),
-                     ServerOptions options = {})
-      : MemoryServer(std::move(script), std::move(options)) {
-    server->add_listener(TlsListener(tls_door, context));
-    serving = serve();
-  }
-
-  /// Connects and makes the handshake. @returns What came of it.
-  std::error_code shake_hands(TlsEnd& end) {
-    std::optional<std::error_code> done;
-    end.async_handshake([&done](std::error_code ec) { done = ec; });
-    settle();
-    REQUIRE(done);
-    return *done;
-  }
-  TlsEnd end(const TlsClientContext& context = test_client_context(),
-             const std::string& name = "localhost", const MemoryOptions& from_client = {},
-             const MemoryOptions& from_server = {}) {
-    return TlsEnd(tls_door.connect(from_client, from_server), context, name);
-  }
-  Guest tls_guest(TlsEnd end) {
-    REQUIRE(shake_hands(end) == std::error_code());
-    Guest guest(AnyTransport(std::move(end)));
-    guest.listen();
-    settle();
-    return guest;
-  }
-  Guest tls_guest() { return tls_guest(end()); }
-
-  std::size_t handshake_warnings() const {
-    return records.count("Error in client task (during TLS handshake)", LogLevel::warning);
-  }
-
-  MemoryDoor tls_door{io.get_executor()};
-  std::shared_ptr<Outcome> serving;
-};
-
-/// A client, connected through the TLS door; the test is over if that fails.
-struct Connected {
-  Connected(TlsServer& world, TlsEnd end, ClientOptions options = {})
-      : client(hands_shaken(world, std::move(end)), Lines{}, std::move(options)) {}
-
-  static TlsEnd hands_shaken(TlsServer& world, TlsEnd end) {
-    REQUIRE(world.shake_hands(end) == std::error_code());
-    return end;
-  }
-
-  TlsClient client;
-};
 
 Task<void> receive_into(TlsClient& client, std::string& line) {
   line = co_await client.recv_packet();
@@ -311,7 +255,14 @@ TEST_CASE("tls: the application protocol that the server likes best") {
     CHECK(chosen == "");
   }
   SUBCASE("none is common") {
-    const auto context = client_context([](TlsClientOptions& mine) { mine.alpn = {"three"}; });
+    bool accepts_any = false;
+    SUBCASE("for who checks certificates") {}
+    SUBCASE("for who would accept any") { accepts_any = true; }
+    const auto context = client_context([&](TlsClientOptions& mine) {
+      mine.alpn = {"three"};
+      mine.dangerous_accept_any_certificate = accepts_any;
+      mine.trusted_ca = accepts_any ? CertificateAuthority("Somebody else").pem() : mine.trusted_ca;
+    });
     TlsEnd end = world.end(context);
     const std::error_code failed = world.shake_hands(end);
     CHECK(failed);

@@ -48,24 +48,30 @@ class TlsHandshake : public TlsOperation<Stream, Handler> {
         return;
       }
       if (!all_sent && !ec) {
+        if (this->is_cancelled()) {
+          this->finish(is_begin, std::error_code(asio::error::operation_aborted));
+          return;
+        }
         is_sending_ = true;
         const auto stream = this->stream_;
         stream->send(std::move(*this));  // And then the engine is asked again.
         return;
       }
     }
-    if (step == Step::wants_input) {
-      this->fetch(std::move(*this));
+    if (step == Step::done || step == Step::failed) {
+      this->finish(is_begin, step == Step::done ? std::error_code() : this->stream_->failure());
+    } else if (this->is_cancelled()) {
+      this->finish(is_begin, std::error_code(asio::error::operation_aborted));
     } else {
-      this->finish(is_begin,
-                   step == Step::done ? std::error_code() : this->stream_->engine().error());
+      this->fetch(std::move(*this));
     }
   }
 
   bool is_sending_ = false;
 };
 
-// Reads plain text: completes with (ec, size).
+// Reads plain text: completes with (ec, size). After a failure, which a read or the handshake has
+// told, it throws away what comes until the peer's end.
 template <class Stream, class Handler>
 class TlsRead : public TlsOperation<Stream, Handler> {
  public:
@@ -75,8 +81,10 @@ class TlsRead : public TlsOperation<Stream, Handler> {
   void begin() { go(true); }
 
   void operator()(std::error_code ec, std::size_t n) {
-    this->stream_->received(ec, n);
-    if (ec == asio::error::operation_aborted) {
+    if (!is_discarding_) {
+      this->stream_->received(ec, n);
+    }
+    if (ec == asio::error::operation_aborted || (ec && is_discarding_)) {
       this->finish(false, ec, std::size_t{0});
     } else {
       go(false);
@@ -87,15 +95,22 @@ class TlsRead : public TlsOperation<Stream, Handler> {
   void go(bool is_begin) {
     std::error_code ec;
     std::size_t n = 0;
+    is_discarding_ = this->stream_->failure_is_known();
     const MutableBytes into(static_cast<std::byte*>(into_.data()), into_.size());
-    if (this->stream_->read(into, n, ec) == TlsEngine::Step::done) {
+    if (!is_discarding_ && this->stream_->read(into, n, ec) == TlsEngine::Step::done) {
       this->finish(is_begin, ec, n);
+    } else if (this->is_cancelled()) {
+      this->finish(is_begin, std::error_code(asio::error::operation_aborted), n);
+    } else if (is_discarding_) {
+      const auto stream = this->stream_;
+      stream->next().async_read_some(into_, std::move(*this));
     } else {
       this->fetch(std::move(*this));
     }
   }
 
   asio::mutable_buffer into_;
+  bool is_discarding_ = false;
 };
 
 // Encrypts a part of the plain text and sends it: completes with (ec, size).
@@ -139,6 +154,8 @@ class TlsWrite : public TlsOperation<Stream, Handler> {
     }
     if (ec) {
       this->finish(is_begin, ec, std::size_t{0});
+    } else if (this->is_cancelled()) {
+      this->finish(is_begin, std::error_code(asio::error::operation_aborted), std::size_t{0});
     } else if (stream->is_sending()) {
       stream->wait_until_sent(std::move(*this));
     } else {
@@ -149,7 +166,7 @@ class TlsWrite : public TlsOperation<Stream, Handler> {
   asio::const_buffer from_;
 };
 
-// Sends what the engine has to say: completes with (ec).
+// Sends what the engine has to say, the end of the stream or an alert: completes with (ec).
 template <class Stream, class Handler>
 class TlsPush : public TlsOperation<Stream, Handler> {
  public:
@@ -174,7 +191,12 @@ class TlsPush : public TlsOperation<Stream, Handler> {
     const auto stream = this->stream_;
     std::error_code ec;
     if (stream->send_directly(ec) || ec) {
+      if (stream->engine().error() && !ec) {
+        stream->next().shutdown_send(ec);  // The alert was the last.
+      }
       this->finish(is_begin, ec);
+    } else if (this->is_cancelled()) {
+      this->finish(is_begin, std::error_code(asio::error::operation_aborted));
     } else if (stream->is_sending()) {
       stream->wait_until_sent(std::move(*this));
     } else {

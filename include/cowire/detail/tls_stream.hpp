@@ -11,6 +11,9 @@
 #include <asio/associated_executor.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/buffer.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 
@@ -57,12 +60,19 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
     if (step == Step::ended || (step == Step::failed && is_tolerated())) {
       ec = asio::error::eof;
     } else if (step == Step::failed) {
-      ec = engine_.error();
+      ec = failure();
     } else if (step == Step::wants_input && input_error_) {
       ec = input_error_;
     }
     return ec ? Step::done : step;
   }
+
+  // Why the engine failed, for who reads: from now on what still comes is to be thrown away.
+  std::error_code failure() noexcept {
+    failure_is_known_ = true;
+    return engine_.error();
+  }
+  bool failure_is_known() const noexcept { return failure_is_known_; }
 
   // Encrypts the first part of the plain text, if there is room for it: see `encrypted`.
   // @returns False, and ec, if that is not possible.
@@ -157,6 +167,7 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   std::error_code input_error_;
   PendingHandler<> waiting_writer_;
   bool is_sending_ = false;
+  bool failure_is_known_ = false;
 };
 
 // What the operations on a TlsStream have in common: they run where, and are cancelled as, their
@@ -166,18 +177,19 @@ class TlsOperation {
  public:
   using executor_type = asio::associated_executor_t<Handler, typename Stream::executor_type>;
   using allocator_type = asio::associated_allocator_t<Handler>;
-  using cancellation_slot_type = asio::associated_cancellation_slot_t<Handler>;
+  using cancellation_slot_type = asio::cancellation_slot;
 
   TlsOperation(std::shared_ptr<Stream> stream, Handler handler)
-      : stream_(std::move(stream)), handler_(std::move(handler)) {}
+      : stream_(std::move(stream)),
+        handler_(std::move(handler)),
+        cancellation_(asio::get_associated_cancellation_slot(handler_),
+                      asio::enable_total_cancellation()) {}
 
   executor_type get_executor() const noexcept {
     return asio::get_associated_executor(handler_, stream_->next().get_executor());
   }
   allocator_type get_allocator() const noexcept { return asio::get_associated_allocator(handler_); }
-  cancellation_slot_type get_cancellation_slot() const noexcept {
-    return asio::get_associated_cancellation_slot(handler_);
-  }
+  cancellation_slot_type get_cancellation_slot() const noexcept { return cancellation_.slot(); }
 
  protected:
   // Ends the operation; not inside of the call that began it.
@@ -202,8 +214,16 @@ class TlsOperation {
     stream->next().async_read_some(asio::buffer(room.data(), room.size()), std::move(operation));
   }
 
+  // Whether it was cancelled, be it between two steps, when nothing was there to notice it.
+  bool is_cancelled() const noexcept {
+    return cancellation_.cancelled() != asio::cancellation_type::none;
+  }
+
   std::shared_ptr<Stream> stream_;
   Handler handler_;
+
+ private:
+  asio::cancellation_state cancellation_;
 };
 
 }  // namespace cowire::detail

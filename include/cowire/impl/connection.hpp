@@ -178,6 +178,8 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
     return;
   }
   if (ec) {
+    // A transport that sends its end may have failed by itself, and has that to say.
+    peer_gone_ = closing_ || !SendsItsEnd<T> || ec == asio::error::eof;
     end_input(ec, ec == errc::truncated ? "the TLS stream ended without a close_notify" : "");
   } else if (!closing_) {
     commit_read(n);

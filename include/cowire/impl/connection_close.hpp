@@ -95,18 +95,16 @@ void Connection<P, T, C>::continue_close() {
   if (closed_) {
     return;
   }
-  // One that was only too slow may still read what was sent last: it is not cut off.
-  const bool peer_ended = input_end_ && input_end_ != errc::peer_timeout;
   if (output_.empty()) {
     continue_end();
   }
   if ((!output_.empty() || writing_) && !failure_ && !output_error_) {
-    if (!reading_ && !peer_ended) {  // Else both sides might wait for the other to read.
+    if (!reading_ && !peer_gone_) {  // Else both sides might wait for the other to read.
       start_discarding();
     }
     return;
   }
-  if (failure_ || output_error_ || peer_ended || limits().close_timeout.count() == 0) {
+  if (failure_ || output_error_ || peer_gone_ || limits().close_timeout.count() == 0) {
     finish_close();
     return;
   }

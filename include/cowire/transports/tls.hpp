@@ -33,6 +33,10 @@ namespace cowire {
 /// The end of the stream is TLS's own (close_notify, RFC 8446, section 6.1): shutdown_send() says
 /// it, and the peer may still answer. A stream that ends without it was cut, perhaps by an
 /// attacker: reading ends with errc::truncated then, as if a packet had been cut.
+///
+/// After a failure the peer is told why, by an alert. It may be lost if the connection is closed
+/// while bytes of the peer are unread. So async_shutdown_send() ends the stream below too then, and
+/// reading, once it has told the failure, throws away what comes until the peer has ended.
 template <Transport Next>
 class BasicTlsTransport {
  public:
