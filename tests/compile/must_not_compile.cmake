@@ -12,7 +12,7 @@ endforeach()
 foreach(definition IN LISTS DEFINITIONS)
   list(APPEND command "-D${definition}")
 endforeach()
-list(APPEND command -c "${SOURCE}" -o "${OBJECT}")
+list(APPEND command -fsyntax-only "${SOURCE}")
 set(ENV{LC_ALL} C)
 
 execute_process(COMMAND ${command} -DCONTROL RESULT_VARIABLE result
