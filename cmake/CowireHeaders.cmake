@@ -51,6 +51,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/frame_pool.hpp
   include/cowire/detail/generator_promise.hpp
   include/cowire/detail/lazy_timer.hpp
+  include/cowire/detail/list_node.hpp
   include/cowire/detail/memory_pipe.hpp
   include/cowire/detail/passing_transport.hpp
   include/cowire/detail/peer_executor.hpp
@@ -63,6 +64,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp
   include/cowire/detail/session_owner.hpp
+  include/cowire/detail/slow_peers.hpp
   include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
   include/cowire/detail/stop_signals.hpp

@@ -35,12 +35,12 @@ FLOORS = {
         ["packet_reader.hpp"],
     ],
     "stream": [
-        ["detail/peer_executor.hpp", "detail/end_watcher.hpp", "detail/stop_signals.hpp"],
+        ["detail/peer_executor.hpp", "detail/list_node.hpp", "detail/stop_signals.hpp"],
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
          "detail/blocking_calls.hpp", "detail/sync_loop.hpp", "detail/to_executor.hpp",
          "detail/exception_code.hpp", "detail/tls_engine.hpp", "detail/receive_deadlines.hpp",
-         "detail/descriptor_messages.hpp"],
+         "detail/descriptor_messages.hpp", "detail/end_watcher.hpp"],
         ["transport.hpp", "transports/tls_context.hpp", "detail/completion.hpp",
          "detail/socket_file.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp", "detail/memory_pipe.hpp"],
@@ -51,7 +51,7 @@ FLOORS = {
          "transports/memory.hpp"],
         ["connector.hpp", "run_blocking.hpp", "transports/tcp.hpp", "detail/tls_operations.hpp",
          "detail/peer_list.hpp"],
-        ["transports/tcp_connector.hpp", "transports/unix.hpp"],
+        ["transports/tcp_connector.hpp", "transports/unix.hpp", "detail/slow_peers.hpp"],
         ["transports/tls.hpp"],
     ],
     "roof": [

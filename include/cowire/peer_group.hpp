@@ -4,6 +4,7 @@
 #include "cowire/detail/channel.hpp"
 #include "cowire/detail/completion.hpp"
 #include "cowire/detail/peer_list.hpp"
+#include "cowire/detail/slow_peers.hpp"
 #include "cowire/error.hpp"
 #include "cowire/peer.hpp"
 #include "cowire/task.hpp"

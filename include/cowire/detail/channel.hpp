@@ -4,6 +4,7 @@
 #include "cowire/current_peer.hpp"
 #include "cowire/detail/end_watcher.hpp"
 #include "cowire/detail/generator_promise.hpp"
+#include "cowire/detail/list_node.hpp"
 #include "cowire/detail/pending_handler.hpp"
 #include "cowire/detail/runs_here.hpp"
 #include "cowire/tls_info.hpp"
@@ -33,37 +34,21 @@ namespace cowire::detail {
 // How far the output queue of a connection must have gone down.
 enum class OutputLevel { low, empty };
 
-// Somebody who waits for an output queue: a node of the queue's list. Leaves the list by itself.
-class OutputWaiter {
+// Somebody who waits for an output queue.
+class OutputWaiter : public ListNode<OutputWaiter> {
  public:
-  OutputWaiter() = default;
-  OutputWaiter(const OutputWaiter&) = delete;
-  OutputWaiter& operator=(const OutputWaiter&) = delete;
-
   // The wait is over. Called once, after the waiter has left the list; must not resume anything
   // inside the call.
   virtual void wake(std::error_code ec) = 0;
 
  protected:
-  ~OutputWaiter() { leave(); }
-
-  void leave() noexcept {
-    if (link_ != nullptr) {
-      *link_ = next_;
-      if (next_ != nullptr) {
-        next_->link_ = link_;
-      }
-      link_ = nullptr;
-      next_ = nullptr;
-    }
-  }
+  OutputWaiter() = default;
+  ~OutputWaiter() = default;
 
  private:
   friend class Channel;
 
   OutputLevel level_ = OutputLevel::low;
-  OutputWaiter** link_ = nullptr;  // what points to this node
-  OutputWaiter* next_ = nullptr;
 };
 
 // A connection without its types of packets and transport: what a Peer and the operations need.
@@ -100,17 +85,12 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
   // Lets the waiter be woken when the level is reached or the connection fails.
   void wait(OutputWaiter& waiter, OutputLevel level) {
     waiter.level_ = level;
-    OutputWaiter** link = &waiters_;  // To the end: first come, first woken.
-    while (*link != nullptr) {
-      link = &(*link)->next_;
-    }
-    *link = &waiter;
-    waiter.link_ = link;
+    waiter.enter(OutputWaiter::end_of(waiters_));  // First come, first woken.
     on_wait();
   }
 
   static void cancel(OutputWaiter& waiter) {
-    if (waiter.link_ != nullptr) {
+    if (waiter.is_in_list()) {
       waiter.leave();
       waiter.wake(asio::error::operation_aborted);
     }
@@ -129,7 +109,7 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
   void wake_waiters() {
     OutputWaiter* waiter = waiters_;
     while (waiter != nullptr) {
-      OutputWaiter* next = waiter->next_;
+      OutputWaiter* const next = waiter->next();
       std::error_code ec;
       if (reached(waiter->level_, ec) || ec) {
         waiter->leave();

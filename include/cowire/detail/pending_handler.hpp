@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/detail/list_node.hpp"
+
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_allocator.hpp>
 #include <asio/associated_executor.hpp>
@@ -26,27 +28,16 @@ class PendingHandlers final : public asio::execution_context::service {
  public:
   static inline asio::execution_context::id id;
 
-  // One of them: a node of the list.
-  class Node {
-   public:
-    Node(const Node&) = delete;
-    Node& operator=(const Node&) = delete;
-
+  // One of them.
+  class Node : public ListNode<Node> {
    protected:
     explicit Node(PendingHandlers& all) : all_(&all) {
       const std::lock_guard lock(all.mutex_);
-      next_ = std::exchange(all.first_, this);
-      if (next_ != nullptr) {
-        next_->link_ = &next_;
-      }
-      link_ = &all.first_;
+      enter(all.first_);
     }
     ~Node() {
       const std::lock_guard lock(all_->mutex_);
-      *link_ = next_;
-      if (next_ != nullptr) {
-        next_->link_ = link_;
-      }
+      leave();
     }
 
    private:
@@ -54,8 +45,6 @@ class PendingHandlers final : public asio::execution_context::service {
     virtual void abandon() noexcept = 0;
 
     PendingHandlers* all_;
-    Node* next_;
-    Node** link_;  // what points to this node
   };
 
   explicit PendingHandlers(asio::execution_context& context)
