@@ -113,25 +113,60 @@ class ServerThreads {
   /// then it gets a part of the connections.
   /// @throws Error listen_failed; and what makes the handlers throw.
   ServerThreads(Threads how, const std::string& host, std::uint16_t port, P protocol, H handler,
-                ServerOptions options = {}) {
+                const ServerOptions& options = {})
+      : ServerThreads(how, std::move(protocol), std::move(handler), options) {
+    if (port != 0 && tcp_.reuse_port && !options.reuse_port) {
+      asio::io_context io;  // The shards would not notice somebody else who shares his port.
+      (void)listen_tcp(io.get_executor(), host, port);
+    }
+    listen([&](const auto& executor, const TcpListenOptions& tcp) {
+      return listen_tcp(executor, host, port == 0 ? this->port() : port, tcp);
+    });
+  }
+
+  /// Shards that listen nowhere yet: see listen().
+  ServerThreads(Threads how, P protocol, H handler, ServerOptions options = {})
+      : tcp_{options.backlog, options.reuse_port} {
     const std::size_t count = std::max<std::size_t>(how.count, 1);
     if (options.max_connections == 0) {
       options.max_connections = detail::default_max_connections();
     }
     options.max_connections = (options.max_connections + count - 1) / count;
 #ifdef SO_REUSEPORT
-    const bool one_socket = how.one_socket;
-#else
-    const bool one_socket = true;
+    one_socket_ = how.one_socket || count == 1;
+    tcp_.reuse_port = options.reuse_port || !one_socket_;
 #endif
-    if (one_socket || count == 1) {
-      listen_once(count, host, port, protocol, handler, options);
-    } else {
-      listen_each(count, host, port, protocol, handler, std::move(options));
+    for (std::size_t i = 0; i < count; ++i) {
+      shards_.push_back(std::make_unique<shard_type>(
+          protocol, detail::make_shard_handler<P>(handler, i), options));
+      shards_.back()->on_stopped_ = [this] { stopped(); };
     }
-    endpoints_ = shards_.front()->local_endpoints();
+  }
+
+  /// Has each shard listen, too, on what `open(executor, options)` returns, a vector of listeners:
+  ///
+  ///     ServerThreads server{threads(4), protocol, handler};
+  ///     server.listen([&](const auto& executor, const TcpListenOptions& options) {
+  ///       return listen_tls(executor, "", 9443, context, options);
+  ///     });
+  ///
+  /// `open` is called for each shard, and the options let them share the port, which must not be 0;
+  /// on one socket, it is called once. Before start(). If it fails, the server is of no use.
+  /// @throws Error already_serving; what `open` throws; invalid_argument if several threads are to
+  /// share one socket of listeners without `duplicate(executor)`, which BasicTcpListener has.
+  template <class Open>
+  void listen(Open open) {
     for (const auto& shard : shards_) {
-      shard->on_stopped_ = [this] { stopped(); };
+      if (one_socket_ && shard != shards_.front()) {
+        break;
+      }
+      for (auto& listener : open(shard->executor(), std::as_const(tcp_))) {
+        if (one_socket_) {
+          add_copies(listener);
+        }
+        shard->add_listener(std::move(listener));
+      }
+      endpoints_ = shards_.front()->local_endpoints();
     }
   }
 
@@ -185,8 +220,11 @@ class ServerThreads {
   /// One of them: `server.shard(0).post(f)` reaches its handler. @pre index < size()
   shard_type& shard(std::size_t index) noexcept { return *shards_[index]; }
 
-  /// The port, and the addresses, as they were bound: they are the same for all shards.
-  std::uint16_t port() const noexcept { return endpoints_.front().port; }
+  /// The first listener's port, and the addresses, as they were bound: they are the same for all
+  /// shards. 0 if there is none.
+  std::uint16_t port() const noexcept {
+    return endpoints_.empty() ? std::uint16_t{0} : endpoints_.front().port;
+  }
   std::vector<Endpoint> local_endpoints() const { return endpoints_; }
 
   /// Whether all shards accept connections.
@@ -205,32 +243,19 @@ class ServerThreads {
   }
 
  private:
-  void listen_each(std::size_t count, const std::string& host, std::uint16_t port,
-                   const P& protocol, H& handler, ServerOptions options) {
-    if (port != 0 && !std::exchange(options.reuse_port, true)) {
-      asio::io_context io;  // The shards would not notice somebody else who shares his port.
-      (void)listen_tcp(io.get_executor(), host, port);
-    }
-    options.reuse_port = true;
-    for (std::size_t i = 0; i < count; ++i) {
-      shards_.push_back(
-          std::make_unique<shard_type>(host, i == 0 ? port : shards_.front()->port(), protocol,
-                                       detail::make_shard_handler<P>(handler, i), options));
-    }
-  }
-
-  void listen_once(std::size_t count, const std::string& host, std::uint16_t port,
-                   const P& protocol, H& handler, const ServerOptions& options) {
-    for (std::size_t i = 0; i < count; ++i) {
-      shards_.push_back(std::make_unique<shard_type>(
-          protocol, detail::make_shard_handler<P>(handler, i), options));
-    }
-    const TcpListenOptions tcp{options.backlog, options.reuse_port};
-    for (auto& listener : listen_tcp(shards_.front()->executor(), host, port, tcp)) {
-      for (std::size_t i = 1; i < count; ++i) {
+  // For all shards but the first.
+  template <Listener L>
+  void add_copies(L& listener) {
+    for (std::size_t i = 1; i < size(); ++i) {
+      if constexpr (requires { listener.duplicate(shards_[i]->executor()); }) {
         shards_[i]->add_listener(listener.duplicate(shards_[i]->executor()));
+      } else {
+        ErrorContext context;
+        context.detail =
+            "this kind of listener cannot be shared: take threads(n) without "
+            "on_one_socket(), if the system has SO_REUSEPORT";
+        throw Error(errc::invalid_argument, std::move(context));
       }
-      shards_.front()->add_listener(std::move(listener));
     }
   }
 
@@ -317,6 +342,8 @@ class ServerThreads {
     }
   }
 
+  TcpListenOptions tcp_;
+  bool one_socket_ = true;
   std::vector<std::unique_ptr<shard_type>> shards_;
   std::vector<Endpoint> endpoints_;
   std::function<void()> on_stopped_;
@@ -325,27 +352,35 @@ class ServerThreads {
   std::atomic<std::size_t> running_ = 0;
 };
 
-/// Serves on several threads until SIGINT or SIGTERM:
-///
-///     int main() { cowire::serve(cowire::threads(4), "", 9000, protocol, Echo{}); }
-///
-/// See ServerThreads for what the threads share, and for handlers that a function makes. As the
-/// other serve(): the first signal drains all threads for ServerOptions::shutdown_timeout, a second
-/// one ends them at once. Blocks; the calling thread only waits for signals.
-/// @throws Error listen_failed; what ended the first thread that failed, after all have ended.
+/// Serves on several threads until SIGINT or SIGTERM, for programs that have more to say of the
+/// server than the one below lets them. As the other serve(): the first signal drains all threads
+/// for `patience`, a second one ends them at once. Blocks; the calling thread only waits for
+/// signals. Takes the server's on_stopped().
+/// @throws What ended the first thread that failed, after all have ended; Error already_serving.
 template <Protocol P, class H>
-void serve(Threads how, const std::string& host, std::uint16_t port, P protocol, H handler,
-           ServerOptions options = {}) {
-  const auto patience = options.shutdown_timeout;
+void serve(ServerThreads<P, H>& server,
+           std::chrono::nanoseconds patience = std::chrono::seconds(10)) {
   asio::io_context io(1);
-  ServerThreads<P, H> server(how, host, port, std::move(protocol), std::move(handler),
-                             std::move(options));
   detail::StopSignals signals(
       io, [&] { server.request_shutdown(patience); }, [&] { server.request_shutdown(); });
   server.on_stopped([&] { asio::post(io, [&] { signals.cancel(); }); });
   server.launch();
   io.run();
   server.wait();
+}
+
+/// Serves TCP on several threads until SIGINT or SIGTERM:
+///
+///     int main() { cowire::serve(cowire::threads(4), "", 9000, protocol, Echo{}); }
+///
+/// See ServerThreads for what the threads share, and for handlers that a function makes. Busy peers
+/// may finish for ServerOptions::shutdown_timeout.
+/// @throws Error listen_failed; what ended the first thread that failed, after all have ended.
+template <Protocol P, class H>
+void serve(Threads how, const std::string& host, std::uint16_t port, P protocol, H handler,
+           const ServerOptions& options = {}) {
+  ServerThreads<P, H> server(how, host, port, std::move(protocol), std::move(handler), options);
+  serve(server, options.shutdown_timeout);
 }
 
 }  // namespace cowire

@@ -68,6 +68,17 @@ void renew(cowire::TlsServerContext& tls) {
 }
 // [/replace]
 
+// [threads]
+void run_the_program(const cowire::TlsServerContext& tls) {
+  cowire::ServerThreads server{cowire::threads(4), cowire::StreamProtocol{cowire::LineSerializer{}},
+                               Echo{}};
+  server.listen([&](const auto& executor, const cowire::TcpListenOptions& options) {
+    return cowire::listen_tls(executor, "", 9443, tls, options);
+  });
+  cowire::serve(server);
+}
+// [/threads]
+
 // The files that the examples name, in a directory that is the current one meanwhile.
 class Files {
  public:

@@ -3,6 +3,7 @@
 
 #include "cowire/serializers/line.hpp"
 #include "cowire/sync_client.hpp"
+#include "cowire/transports/unix.hpp"
 #include "support/thrown.hpp"
 
 #include <asio/cancellation_state.hpp>
@@ -248,6 +249,42 @@ TEST_CASE("ServerThreads: on one socket, whoever is free takes the next connecti
   second.send_packet("meet");
   CHECK(second.recv_packet(30s) == "met");
   CHECK(first.recv_packet(30s) == "met");
+}
+
+TEST_CASE("ServerThreads: listeners of other kinds, beside the port or alone") {
+  const std::string path = "threads-" + std::to_string(::getpid()) + ".sock";
+  ServerThreads server(threads(1), Lines{}, Factory{std::make_shared<Common>()}, silent());
+  CHECK(server.port() == 0);
+  CHECK(server.local_endpoints().empty());
+  const auto open = [&](const auto& executor, const TcpListenOptions&) {
+    std::vector<UnixListener> listeners;
+    listeners.emplace_back(executor, path);
+    return listeners;
+  };
+  server.listen(open);
+  server.listen([](const auto& executor, const TcpListenOptions& options) {
+    return listen_tcp(executor, "127.0.0.1", 0, options);
+  });
+  CHECK(server.local_endpoints().size() == 2);
+  server.start();
+  CHECK_THROWS_AS(server.listen(open), Error);
+  SyncClient client(UnixConnector(path), Lines{});
+  client.send_packet("shard");
+  CHECK(client.recv_packet(30s) == "0");
+  CHECK(ask(server.shard(0).local_endpoints()[1].port, "shard") == "0");
+
+  ServerThreads two(threads(2).on_one_socket(), Lines{}, Factory{std::make_shared<Common>()},
+                    silent());
+  const auto refused = thrown([&] {
+    two.listen([](const auto& executor, const TcpListenOptions&) {
+      std::vector<UnixListener> listeners;
+      listeners.emplace_back(executor, abstract_name("threads-" + std::to_string(::getpid())));
+      return listeners;
+    });
+  });
+  REQUIRE(refused);
+  CHECK(refused->code() == errc::invalid_argument);
+  CHECK(refused->context().detail.find("cannot be shared") != std::string::npos);
 }
 
 TEST_CASE("ServerThreads: a handler that is given as an object is copied") {

@@ -185,6 +185,13 @@ class TlsListener {
     co_return transport_type(std::move(next), context_);
   }
 
+  /// A second listener on the same socket, as BasicTcpListener has it.
+  template <class Executor>
+    requires requires(L& listener, const Executor& executor) { listener.duplicate(executor); }
+  TlsListener duplicate(const Executor& executor) {
+    return TlsListener(listener_.duplicate(executor), context_);
+  }
+
   bool is_open() const { return listener_.is_open(); }
   void cancel() { listener_.cancel(); }
   auto close() { return listener_.close(); }

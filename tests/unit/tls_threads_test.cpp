@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+// TLS on several threads.
+#include "cowire/serializers/line.hpp"
+#include "cowire/server_threads.hpp"
+#include "cowire/sync_client.hpp"
+#include "cowire/transports/tls.hpp"
+#include "support/certificates.hpp"
+
+#include <asio/io_context.hpp>
+#include <asio/ip/address_v4.hpp>
+#include <asio/ip/tcp.hpp>
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+
+using namespace cowire;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Lines = StreamProtocol<LineSerializer<>>;
+
+struct WhoAmI {
+  std::size_t shard;
+
+  Generator<std::string> handle(Peer<std::string>& client) {
+    co_yield {};
+    client.send_packet(std::to_string(shard) + (client.tls() ? " in secret" : " in plain text"));
+  }
+};
+
+// A port that others may listen on who share it, and nobody else.
+class SharedPort {
+ public:
+  SharedPort() : socket_(io_, asio::ip::tcp::v4()) {
+    socket_.set_option(detail::ReusePort());
+    socket_.bind({asio::ip::address_v4::loopback(), 0});
+  }
+  std::uint16_t number() const { return socket_.local_endpoint().port(); }
+
+ private:
+  asio::io_context io_;
+  asio::ip::tcp::socket socket_;
+};
+
+}  // namespace
+
+TEST_CASE("ServerThreads: TLS, whatever the threads share") {
+  const SharedPort shared;
+  Threads how = threads(2);
+  std::uint16_t port = shared.number();
+  SUBCASE("a port") {}
+  SUBCASE("a socket") {
+    how = how.on_one_socket();
+    port = 0;
+  }
+  const auto make = [](std::size_t shard) { return WhoAmI{shard}; };
+  ServerThreads server(how, Lines{}, make);
+  CHECK(server.port() == 0);
+  server.listen([&](const auto& executor, const TcpListenOptions& options) {
+    return listen_tls(executor, "127.0.0.1", port, test_server_context(), options);
+  });
+  server.start();
+  REQUIRE(server.local_endpoints().size() == 1);
+  std::set<std::string> answers;
+  for (int i = 0; i < 1000 && answers.size() < 2; ++i) {
+    SyncClient client(
+        TlsConnector(TcpConnector("127.0.0.1", server.port()), "localhost", test_client_context()),
+        Lines{});
+    client.send_packet("who?");
+    answers.insert(client.recv_packet(30s));
+  }
+  CHECK(answers == std::set<std::string>{"0 in secret", "1 in secret"});
+  server.shutdown();
+}
