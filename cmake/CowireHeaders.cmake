@@ -64,6 +64,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp
   include/cowire/detail/session_owner.hpp
+  include/cowire/detail/shard_handler.hpp
   include/cowire/detail/slow_peers.hpp
   include/cowire/detail/socket_file.hpp
   include/cowire/detail/socket_transport.hpp
@@ -81,6 +82,7 @@ set(COWIRE_HEADERS
   include/cowire/impl/server_state.hpp
   include/cowire/impl/server_state_stop.hpp
   include/cowire/impl/session.hpp
+  include/cowire/impl/sync_client.hpp
   include/cowire/impl/tcp.hpp
   include/cowire/serializers/fixed_size.hpp
   include/cowire/serializers/length_prefixed.hpp

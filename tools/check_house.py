@@ -61,7 +61,7 @@ FLOORS = {
          "detail/session_log.hpp"],
         ["peer.hpp", "detail/client_connection.hpp", "detail/session_owner.hpp"],
         ["handler.hpp", "peer_group.hpp"],
-        ["detail/session.hpp"],
+        ["detail/session.hpp", "detail/shard_handler.hpp"],
         ["detail/server_state.hpp"],
         ["server.hpp", "client.hpp"],
         ["serve.hpp", "server_thread.hpp", "sync_client.hpp"],

@@ -79,9 +79,10 @@ class Client {
   }
   ~Client() { close(); }
 
-  /// Connects through TCP, to the address of the host that answers first: see TcpConnector.
+  /// Connects through TCP, to the address of the host that answers first: see TcpConnector. A
+  /// client that was closed, or has been told that its connection has ended, may connect again.
   /// @throws Error connect_failed, with each address's reason; connect_timeout; already_connected;
-  /// invalid_argument.
+  /// cancelled, by close(); invalid_argument.
   /// @cancellation Total: the client is not connected then.
   template <class Token = AsTask>
   auto connect(std::string host, std::uint16_t port, Token&& token = {}) {
@@ -109,7 +110,8 @@ class Client {
   auto connect(K connector, std::chrono::duration<Rep, Period> timeout, Token&& token = {}) {
     const bool valid = timeout >= std::chrono::duration<Rep, Period>::zero();  // NaN is not.
     return detail::complete_task(
-        state_->executor, do_connect(state_, std::move(connector), detail::bounded(timeout), valid),
+        state_->executor,
+        do_connect(state_, std::move(connector), detail::bounded(timeout), valid, state_->closes),
         std::forward<Token>(token));
   }
 
@@ -168,12 +170,13 @@ class Client {
   /// @throws Error not_connected
   void send_eof() { connected()->send_eof(); }
 
-  /// Closes gracefully: what is queued is sent first. A connect() that is under way is cancelled.
-  /// May be repeated; see wait_closed().
+  /// Closes gracefully: what is queued is sent first. A connect() that was called before, be it not
+  /// awaited yet, is cancelled (errc::cancelled). May be repeated; see wait_closed().
   void close() {
     if (state_ == nullptr) {
       return;  // Moved from.
     }
+    ++state_->closes;
     if (state_->attempt != nullptr) {
       state_->attempt->abandon();
     }
@@ -197,7 +200,9 @@ class Client {
                                  std::forward<Token>(token));
   }
 
-  /// Whether there is a connection that this side has not closed.
+  /// Whether there is a connection that this side has not closed, and that is not known to be
+  /// broken: that shows in a send or a receive. One that the server has ended is still good for
+  /// sending.
   bool is_connected() const noexcept { return state_ != nullptr && state_->is_connected(); }
 
   /// @throws Error not_connected
@@ -206,12 +211,14 @@ class Client {
   Endpoint remote_endpoint() const { return connected()->channel().remote_endpoint(); }
 
   /// The socket, for its options, or -1. Do not close, read or write it.
+  /// @throws Error not_connected
   int native_handle() const { return connected()->channel().native_handle(); }
 
   /// What TLS says of the connection, such as the server's certificate; nothing without TLS.
   /// @throws Error not_connected
   std::optional<TlsInfo> tls() const { return connected()->channel().tls_info(); }
 
+  /// Where everything of the client happens.
   asio::any_io_executor executor() const { return state_->executor; }
 
  private:
@@ -238,6 +245,7 @@ class Client {
     std::shared_ptr<ConnectionContext<P>> context;
     Connected connection;
     std::shared_ptr<ConnectAttempt> attempt;  // while connect() is under way
+    std::uint64_t closes = 0;                 // how often close() was called
   };
 
   static const Connected& require(const Connected& connection) {
@@ -256,14 +264,20 @@ class Client {
 
   template <Connector K>
   static Task<void> do_connect(std::shared_ptr<State> state, K connector,
-                               std::chrono::nanoseconds timeout, bool valid) {
+                               std::chrono::nanoseconds timeout, bool valid, std::uint64_t closes) {
     if (!valid) {
       ErrorContext context;
       context.detail = "the time limit of a connect is negative or not a number";
       throw Error(errc::invalid_argument, std::move(context));
     }
-    if (state->is_connected() || state->attempt != nullptr) {
+    if (state->closes != closes) {
+      throw Error(errc::cancelled);
+    }
+    if (state->attempt != nullptr || (state->is_connected() && !state->connection->has_ended())) {
       throw Error(errc::already_connected);
+    }
+    if (state->connection != nullptr) {
+      state->connection->channel().close();
     }
     state->attempt = std::make_shared<ConnectAttempt>(state->executor);
     std::exception_ptr failed;

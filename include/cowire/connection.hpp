@@ -179,6 +179,9 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// The same with all that is known of it.
   Error end_error() const;
 
+  /// Whether it is known to be of no use any more: not if the peer has only ended its stream.
+  bool is_broken() const noexcept;
+
   /// Whether the peer has begun a packet, or has not yet taken what is queued for it.
   bool is_busy() const noexcept {
     return reader_.mid_packet() || !reader_.pending().empty() || !output_.empty();
@@ -195,7 +198,6 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   /// Whether what the peer sent first looks like TLS.
   bool is_called_by_tls() const noexcept { return is_called_by_tls_; }
-
   const Limits& limits() const noexcept { return context_->limits; }
   const Context& context() const noexcept { return *context_; }
   ServerStats& stats() noexcept { return context_->stats; }

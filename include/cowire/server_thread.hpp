@@ -279,6 +279,9 @@ class ServerThread {
     bool is_running;
   };
   RunState state() {
+    if (is_acting_here()) {
+      require_other_thread();  // The mutex is locked.
+    }
     const std::lock_guard lock(mutex_);
     return {run_, is_running()};
   }

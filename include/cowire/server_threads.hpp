@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cowire/detail/accept_errors.hpp"
+#include "cowire/detail/shard_handler.hpp"
 #include "cowire/detail/stop_signals.hpp"
 #include "cowire/server_thread.hpp"
 
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -21,7 +21,6 @@
 #include <string>
 #include <system_error>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -46,39 +45,6 @@ inline Threads threads(std::size_t count) noexcept {
   const std::size_t processors = std::max(std::thread::hardware_concurrency(), 1U);
   return {count == 0 ? processors : count, false};
 }
-
-namespace detail {
-
-// What makes the handler of each thread, given its number.
-template <class F, class P>
-concept HandlerFactory = !Handler<F, P> && std::invocable<F&, std::size_t> &&
-                         Handler<std::invoke_result_t<F&, std::size_t>, P>;
-
-template <class P, class H>
-struct ShardHandler {
-  using type = H;
-};
-template <class P, class F>
-  requires HandlerFactory<F, P>
-struct ShardHandler<P, F> {
-  using type = std::invoke_result_t<F&, std::size_t>;
-};
-
-// The handler of one thread: made for it, or a copy.
-template <class P, class H>
-auto make_shard_handler(H& handler, std::size_t shard) {
-  if constexpr (HandlerFactory<H, P>) {
-    return handler(shard);
-  } else {
-    static_assert(check_handler<H, P>());
-    static_assert(std::copy_constructible<H>,
-                  "each thread has a handler of its own: make the handler copyable, or give a "
-                  "function that makes one, as [](std::size_t shard) { return Handler{...}; }");
-    return H(handler);
-  }
-}
-
-}  // namespace detail
 
 /// A server on several threads. Each thread is a `shard`: it has its own io_context, its own Server
 /// and its own handler, and serves its own connections. Nothing is shared between them but the
@@ -227,14 +193,17 @@ class ServerThreads {
   }
   std::vector<Endpoint> local_endpoints() const { return endpoints_; }
 
-  /// Whether all shards accept connections.
+  /// Whether all shards accept connections. Not in a thread of the server's own, as shutdown():
+  /// two shards that ask each other would wait for ever.
   bool is_serving() const {
+    require_other_thread();
     return std::all_of(shards_.begin(), shards_.end(),
                        [](const auto& shard) { return shard->is_serving(); });
   }
 
-  /// The peers that are connected, to all shards.
+  /// The peers that are connected, to all shards. Not in a thread of the server's own.
   std::size_t connections() const {
+    require_other_thread();
     std::size_t all = 0;
     for (const auto& shard : shards_) {
       all += shard->connections();
@@ -259,11 +228,20 @@ class ServerThreads {
     }
   }
 
+  template <Protocol Q, class G>
+  friend void serve(ServerThreads<Q, G>& server, std::chrono::nanoseconds patience);
+
+  void require_other_thread() const {
+    for (const auto& shard : shards_) {
+      shard->require_other_thread();
+    }
+  }
+
   // The run of each shard: see ServerThread.
   using Runs = std::vector<std::size_t>;
 
-  // All, or none.
-  Runs launch_all() {
+  // All, or none. When they have stopped, `then` is called, too.
+  Runs launch_all(std::function<void()> then = nullptr) {
     std::unique_lock lock(mutex_);
     for (const auto& shard : shards_) {
       if (shard->state().is_running) {
@@ -272,12 +250,14 @@ class ServerThreads {
     }
     is_ending_ = false;
     running_ = shards_.size();
+    after_run_ = std::move(then);
     Runs runs(size());  // 0: that shard was not started.
     try {
       std::transform(shards_.begin(), shards_.end(), runs.begin(),
                      [](const auto& shard) { return shard->launch(); });
     } catch (...) {  // The system has no thread left.
       is_ending_ = true;
+      after_run_ = nullptr;
       for (const auto& shard : shards_) {
         shard->request_shutdown();
       }
@@ -311,9 +291,7 @@ class ServerThreads {
   }
 
   void wait_for(const Runs& runs) {
-    for (const auto& shard : shards_) {
-      shard->require_other_thread();
-    }
+    require_other_thread();
     std::exception_ptr failure;
     for (std::size_t i = 0; i < size(); ++i) {
       try {
@@ -337,8 +315,12 @@ class ServerThreads {
         }
       }
     }
-    if (--running_ == 0 && on_stopped_) {
-      on_stopped_();
+    if (--running_ == 0) {
+      for (const auto* f : {&on_stopped_, &after_run_}) {
+        if (*f) {
+          (*f)();
+        }
+      }
     }
   }
 
@@ -347,6 +329,7 @@ class ServerThreads {
   std::vector<std::unique_ptr<shard_type>> shards_;
   std::vector<Endpoint> endpoints_;
   std::function<void()> on_stopped_;
+  std::function<void()> after_run_;
   std::mutex mutex_;  // Held while shards are started and asked to stop; before those of theirs.
   bool is_ending_ = false;
   std::atomic<std::size_t> running_ = 0;
@@ -355,18 +338,22 @@ class ServerThreads {
 /// Serves on several threads until SIGINT or SIGTERM, for programs that have more to say of the
 /// server than the one below lets them. As the other serve(): the first signal drains all threads
 /// for `patience`, a second one ends them at once. Blocks; the calling thread only waits for
-/// signals. Takes the server's on_stopped().
+/// signals.
 /// @throws What ended the first thread that failed, after all have ended; Error already_serving.
 template <Protocol P, class H>
-void serve(ServerThreads<P, H>& server,
-           std::chrono::nanoseconds patience = std::chrono::seconds(10)) {
+void serve(ServerThreads<P, H>& server, std::chrono::nanoseconds patience) {
   asio::io_context io(1);
   detail::StopSignals signals(
       io, [&] { server.request_shutdown(patience); }, [&] { server.request_shutdown(); });
-  server.on_stopped([&] { asio::post(io, [&] { signals.cancel(); }); });
-  server.launch();
+  const auto runs = server.launch_all([&] { asio::post(io, [&] { signals.cancel(); }); });
   io.run();
-  server.wait();
+  server.wait_for(runs);
+}
+
+/// The same, with 10 seconds of patience.
+template <Protocol P, class H>
+void serve(ServerThreads<P, H>& server) {
+  serve(server, std::chrono::seconds(10));
 }
 
 /// Serves TCP on several threads until SIGINT or SIGTERM:

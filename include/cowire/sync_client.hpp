@@ -95,7 +95,15 @@ class SyncClient {
     send(packet, RecvParams(timeout).timeout());
   }
 
-  /// The next packet from the server. `params` is a time limit; 0: only what has been received.
+  /// Sends a packet, and what goes with its first byte: see Peer::send_packet_with_ancillary.
+  /// @throws Error As send_packet(); and as there.
+  void send_packet_with_ancillary(detail::packet_argument_t<sent_packet> packet,
+                                  Ancillary&& ancillary) {
+    send(packet, std::nullopt, &ancillary);
+  }
+
+  /// The next packet from the server. `params` is a time limit, and may ask for what comes with the
+  /// packet (RecvParams::with_ancillary); 0: only what has been received.
   /// @throws Error end_of_stream if the server closed between two packets, truncated inside one;
   /// timeout (what was received of the packet is kept), malformed, too_large, serializer_failed:
   /// receive again; peer_timeout, after a part of a packet (Limits::frame_timeout); closed;
@@ -158,12 +166,30 @@ class SyncClient {
     loop_.wait(std::nullopt, closed);
   }
 
-  /// Whether this side has not closed the connection. What the server does shows in a receive.
-  bool is_connected() const noexcept { return client_.is_connected(); }
+  /// Closes at once, with a reset. Threads that send or wait get errc::closed.
+  void abort() {
+    in_turn([this] { connection().channel().abort(); });
+  }
+
+  /// Whether this side has not closed the connection, and it is not known to be broken: see
+  /// Client::is_connected().
+  bool is_connected() {
+    bool connected = false;
+    in_turn([&] { connected = client_.is_connected(); });
+    return connected;
+  }
 
   /// The addresses, also after a close.
   Endpoint local_endpoint() const { return local_; }
   Endpoint remote_endpoint() const { return remote_; }
+
+  /// What TLS says of the connection, such as the server's certificate; nothing without TLS, or
+  /// after a close.
+  std::optional<TlsInfo> tls() {
+    std::optional<TlsInfo> info;
+    in_turn([&] { info = connection().channel().tls_info(); });
+    return info;
+  }
 
   /// The socket, for its options, or -1 after a close. Do not close, read or write it.
   int native_handle() {
@@ -233,7 +259,8 @@ class SyncClient {
   }
 
   void send(detail::packet_argument_t<sent_packet> packet,
-            const std::optional<std::chrono::nanoseconds>& timeout) {
+            const std::optional<std::chrono::nanoseconds>& timeout,
+            Ancillary* ancillary = nullptr) {
     const Until until = end_of(timeout);
     detail::SyncLoop::Place place(loop_, senders_);
     if (!place.wait(until)) {
@@ -243,7 +270,11 @@ class SyncClient {
     Flushed flushed(*this);
     auto& channel = connection().channel();
     in_turn([&] {
-      channel.send(packet);
+      if (ancillary != nullptr) {
+        detail::send_with_ancillary(channel, packet, *ancillary);
+      } else {
+        channel.send(packet);
+      }
       channel.flush();
       if (channel.may_go_on(detail::OutputLevel::empty, flushed.code) || flushed.code) {
         flushed.done = true;
@@ -293,7 +324,7 @@ class SyncClient {
     }
     Reception reception{&loop_};
     in_turn([&] {
-      connection().receive_in_turn(left, [&reception](std::error_code ec, bool has_packet) {
+      connection().receive_in_turn(params, left, [&reception](std::error_code ec, bool has_packet) {
         reception.code = ec;
         reception.has_packet = has_packet;
         reception.loop->finish(reception.done);
@@ -324,56 +355,6 @@ class SyncClient {
   Endpoint remote_;
 };
 
-/// What SyncClient::packets() returns: an input range, to be iterated over once.
-template <Protocol P>
-class SyncClient<P>::PacketRange {
- public:
-  /// Holds the current packet in the range itself.
-  class Iterator {
-   public:
-    using value_type = received_packet;
-    using difference_type = std::ptrdiff_t;
-
-    received_packet& operator*() const noexcept { return *range_->packet_; }
-    Iterator& operator++() {
-      range_->advance();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const noexcept { return !range_->packet_; }
-
-   private:
-    friend PacketRange;
-    explicit Iterator(PacketRange& range) noexcept : range_(&range) {}
-
-    PacketRange* range_;
-  };
-
-  /// Waits for the first packet.
-  Iterator begin() {
-    advance();
-    return Iterator(*this);
-  }
-  std::default_sentinel_t end() const noexcept { return {}; }
-
- private:
-  friend SyncClient;
-  PacketRange(SyncClient& client, const RecvParams& params) : client_(&client), params_(params) {}
-
-  void advance() {
-    packet_.reset();
-    try {
-      packet_ = client_->next_packet(params_);
-    } catch (const Error& error) {
-      if (error.code() != errc::timeout) {
-        throw;
-      }
-    }
-  }
-
-  SyncClient* client_;
-  RecvParams params_;
-  std::optional<received_packet> packet_;
-};
-
 }  // namespace cowire
+
+#include "cowire/impl/sync_client.hpp"

@@ -139,6 +139,10 @@ def the_client_trusts_only_whom_it_should():
             status, _, errors = run(CLIENT, "127.0.0.1", server.port, *arguments, "hi")
             check(status == 1 and reason in errors and f":{server.port}" in errors
                   and "certificate is not accepted" in errors, f"{status} {errors!r}")
+        # Whom the system trusts: OpenSSL lets the environment name them.
+        status, out, errors = run("env", f"SSL_CERT_FILE={CA}", CLIENT, "127.0.0.1", server.port,
+                                  "hi")
+        check((status, out, errors) == (0, "> hi\n< hi\n", ""), f"{status} {out!r} {errors!r}")
         server.stop()
 
 

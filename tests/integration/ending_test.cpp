@@ -174,6 +174,7 @@ CONTRACT_TEST("D9: a crash closes by force, after what was sent") {
   guest.say("a\nb\n");
   CHECK(scene.until_ended(guest));
   CHECK(guest.heard() == "got a\nsorry\n");
+  CHECK(guest.ended_cleanly() != has_reset(net));
   CHECK(scene.until_empty());
   CHECK(journal == "open bye");
   CHECK(scene.records.count("crash on a", LogLevel::error) == 1);

@@ -3,8 +3,14 @@
 #include "cowire/handler.hpp"
 #include "integration/scene.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 using namespace cowire;
 
@@ -120,4 +126,26 @@ CONTRACT_TEST("H12: no on_disconnection for a peer whose on_connection throws") 
   CHECK(scene.until_ended(second));
   CHECK(scene.until_empty());
   CHECK(journal == "bye");
+}
+
+TEST_CASE("A1: accepted sockets have the options of the server") {
+  ServerOptions options;
+  SUBCASE("as they are by default") {}
+  SUBCASE("both off") { options.socket = {.no_delay = false, .keep_alive = false}; }
+  const std::pair expected(options.socket.no_delay, options.socket.keep_alive);
+  std::optional<std::pair<bool, bool>> found;
+  Script<> script;
+  script.hello = [&](Client& client) {
+    const auto option = [&client](int level, int name) {
+      int value = 0;
+      socklen_t size = sizeof(value);
+      CHECK(::getsockopt(client.native_handle(), level, name, &value, &size) == 0);
+      return value != 0;
+    };
+    found.emplace(option(IPPROTO_TCP, TCP_NODELAY), option(SOL_SOCKET, SO_KEEPALIVE));
+  };
+  Scene<> scene(Net::tcp, script, options);
+  const auto guest = scene.guest();
+  CHECK(scene.until([&] { return found.has_value(); }));
+  CHECK(found == expected);
 }

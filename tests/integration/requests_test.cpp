@@ -56,6 +56,7 @@ CONTRACT_TEST("H3: returning before the first yield closes by force, without com
   guest.say("x\nx\nx\nx\nx\nx\nx\n");
   CHECK(scene.until_ended(guest));
   CHECK(guest.heard() == expected);
+  CHECK(guest.ended_cleanly() != has_reset(net));
   CHECK(scene.until_empty());
   CHECK(journal == "bye");
   CHECK(scene.records.complaints() == "");

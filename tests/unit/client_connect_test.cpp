@@ -162,6 +162,19 @@ TEST_CASE("C14: a refused connection names each address and its reason; the clie
   CHECK(connected->succeeded());
 }
 
+TEST_CASE("C14, C20: if no address of a host can be reached, the one error names them all") {
+  asio::io_context io;
+  TcpClient client(io, Lines{});
+  const std::uint16_t nobody = free_port(io);
+  const auto refused = spawn(io, client.connect("localhost", nobody));
+  REQUIRE(ends(io, refused));
+  CHECK(refused->code() == errc::connect_failed);
+  for (const auto& found :
+       asio::ip::tcp::resolver(io).resolve("localhost", std::to_string(nobody))) {
+    CHECK(contains(message(*refused), to_string(to_endpoint(found.endpoint()))));
+  }
+}
+
 TEST_CASE("C14: a host that does not exist") {
   asio::io_context io;
   TcpClient client(io, Lines{});
@@ -384,6 +397,60 @@ TEST_CASE("a client that is destroyed gives its connect up, at whatever moment")
   }
 }
 
+TEST_CASE("C13: a close cancels the connect that was called before it, at whatever moment") {
+  bool with_callback = false;
+  SUBCASE("a task") {}
+  SUBCASE("with a callback") { with_callback = true; }
+  asio::io_context io;
+  Door door(io);
+  int cancelled = 0;
+  bool succeeded = false;
+  for (int steps = 0; !succeeded; ++steps) {
+    REQUIRE(steps < 1000);
+    CAPTURE(steps);
+    TcpClient client(io, Lines{});
+    auto outcome = std::make_shared<Outcome>();
+    if (with_callback) {
+      client.connect("127.0.0.1", door.port(), [outcome](std::error_code ec) {
+        outcome->done = true;
+        outcome->error = ec ? std::make_exception_ptr(Error(ec)) : nullptr;
+      });
+    } else {
+      outcome = spawn(io, client.connect("127.0.0.1", door.port()));
+    }
+    io.restart();
+    for (int i = 0; i < steps; ++i) {
+      io.run_one_for(10ms);
+    }
+    client.close();
+    const bool was_done = outcome->done;
+    REQUIRE(ends(io, outcome));
+    CHECK(run_until(io, [&] { return !client.is_connected(); }));
+    succeeded = outcome->succeeded();
+    if (!succeeded) {
+      CHECK(outcome->code() == errc::cancelled);
+      ++cancelled;
+    }
+    CHECK((succeeded || !was_done));
+    const auto again = spawn(io, client.connect("127.0.0.1", door.port()));
+    REQUIRE(ends(io, again));
+    CHECK(again->succeeded());
+  }
+  CHECK(cancelled > 1);
+}
+
+TEST_CASE("C13: a connect that nobody awaits before the close does not begin any more") {
+  asio::io_context io;
+  Door door(io);
+  TcpClient client(io, Lines{});
+  auto late = client.connect("127.0.0.1", door.port());
+  client.close();
+  const auto outcome = spawn(io, std::move(late));
+  REQUIRE(ends(io, outcome));
+  CHECK(outcome->code() == errc::cancelled);
+  CHECK_FALSE(client.is_connected());
+}
+
 TEST_CASE("a connect that takes for ever can be cancelled") {
   asio::io_context io;
   FullDoor full(io);
@@ -453,6 +520,74 @@ TEST_CASE("a client connects again after close, also while the old connection en
       test.io, [&] { return test.server->ended().has_value() && second.heard() == "second\n"; }));
   CHECK(test.server->heard() == "first\n");
   CHECK(test.server->has_seen_end());
+}
+
+TEST_CASE("a client that was told of the end of its connection connects again without a close") {
+  TcpPair test;
+  test.server->read_on();
+  bool broken = true;
+  SUBCASE("by a reset, in a receive") {
+    test.server->reset();
+    const auto told = receive(test.io, test.client);
+    REQUIRE(ends(test.io, told->outcome));
+    CHECK(told->code() == condition::disconnected);
+  }
+  SUBCASE("by an end inside a packet") {
+    test.server->write("half");
+    test.in_turn([&] { test.server->finish(); });
+    const auto told = receive(test.io, test.client);
+    REQUIRE(ends(test.io, told->outcome));
+    CHECK(told->code() == errc::truncated);
+  }
+  SUBCASE("by a reset, in a send") {
+    test.server->reset();
+    std::error_code told;
+    for (int i = 0; i < 100 && !told; ++i) {
+      test.in_turn([&] {
+        if (const auto error = thrown([&] { test.client.send_packet("hello"); })) {
+          told = error->code();
+        }
+      });
+    }
+    CHECK(told == condition::disconnected);
+  }
+  SUBCASE("by its end between two packets, after which it may still send") {
+    broken = false;
+    test.server->finish();
+    const auto told = receive(test.io, test.client);
+    REQUIRE(ends(test.io, told->outcome));
+    CHECK(told->code() == errc::end_of_stream);
+    test.in_turn([&] { test.client.send_packet("still here"); });
+    REQUIRE(run_until(test.io, [&] { return test.server->heard() == "still here\n"; }));
+  }
+  CHECK(test.client.is_connected() == !broken);
+  const auto again = spawn(test.io, test.client.connect("127.0.0.1", test.door.port()));
+  REQUIRE(ends(test.io, again));
+  CHECK(message(*again) == "");
+  CHECK(test.client.is_connected());
+  auto second = test.door.accept();
+  second.write("welcome\n");
+  const auto welcome = receive(test.io, test.client);
+  REQUIRE(ends(test.io, welcome->outcome));
+  CHECK(welcome->packets == Packets{"welcome"});
+  REQUIRE(run_until(test.io, [&] { return test.server->ended().has_value(); }));
+}
+
+TEST_CASE("C2: a connected socket from elsewhere; one that is not connected is refused") {
+  asio::io_context io;
+  Door door(io);
+  using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::any_io_executor>;
+  Socket socket(io.get_executor());
+  CHECK_THROWS_AS(TcpTransport(Socket(io.get_executor(), asio::ip::tcp::v4())), std::system_error);
+  socket.connect({asio::ip::address_v4::loopback(), door.port()});
+  TcpClient client(TcpTransport(std::move(socket)), Lines{});
+  CHECK(client.is_connected());
+  CHECK(client.remote_endpoint() == Endpoint{"127.0.0.1", door.port()});
+  auto server = door.accept();
+  server.write("hello\n");
+  const auto hello = receive(io, client);
+  REQUIRE(ends(io, hello->outcome));
+  CHECK(hello->packets == Packets{"hello"});
 }
 
 TEST_CASE("not_connected: before connect nothing works, and says so") {

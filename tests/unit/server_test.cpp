@@ -739,14 +739,23 @@ TEST_CASE("shutdown while on_connection runs cancels it; the handler is not star
   CHECK(world.records.complaints() == "");
 }
 
-TEST_CASE("A6: shutdown right after a connect returns at once") {
+TEST_CASE(
+    "A6: shutdown right after a connect waits for the peer to close, for close_timeout at most") {
   MemoryServer world;
   const auto serving = world.serve();
   Guest guest = guest_on(world.door.connect());
   const auto stopping = spawn(world.io, world->shutdown());
   world.settle();
-  guest.close();
-  world.settle();
+  CHECK_FALSE(stopping->done);
+  SUBCASE("it closes") {
+    guest.close();
+    world.settle();
+  }
+  SUBCASE("it does not") {
+    world.pass(2999ms);
+    CHECK_FALSE(stopping->done);
+    world.pass(1ms);
+  }
   CHECK(stopping->succeeded());
   CHECK(serving->succeeded());
   CHECK(world.records.complaints() == "");

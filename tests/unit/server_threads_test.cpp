@@ -447,6 +447,32 @@ TEST_CASE("serve on threads: SIGINT and SIGTERM drain all; a second one forces")
   serving.get();
 }
 
+TEST_CASE("serve on threads: a server may run again after that, and is not served twice") {
+  const auto common = std::make_shared<Common>();
+  std::atomic<int> stops = 0;
+  Shards server(threads(2), common);
+  server.on_stopped([&] { ++stops; });
+  server.start();
+  CHECK(code_of([&] { serve(server); }) == errc::already_serving);
+  server.shutdown();
+  CHECK(stops == 1);
+  std::promise<void> up;
+  common->inits = 0;
+  common->at_start = [&](Service&, std::uint16_t) { up.set_value(); };
+  auto serving = std::async(std::launch::async, [&] { serve(server, 1h); });
+  up.get_future().get();
+  while (code_of([&] { CHECK(ask(server.port(), "lines") != ""); })) {
+  }
+  std::raise(SIGTERM);
+  serving.get();
+  CHECK(stops == 2);
+  common->at_start = nullptr;
+  server.start();
+  CHECK_FALSE(ask(server.port(), "shard").empty());
+  server.shutdown();
+  CHECK(stops == 3);
+}
+
 TEST_CASE("serve on threads: throws what one of them threw, and listen_failed") {
   const auto common = std::make_shared<Common>();
   common->failing_shard = 1;
@@ -466,9 +492,14 @@ TEST_CASE("ServerThreads: a shutdown in a thread of the server's own is an error
   ServerThreads server{threads(2), "127.0.0.1", 0, Lines{}, Factory{common}, silent()};
   std::error_code code;
   common->in_a_shard = [&] {
-    const auto error = thrown([&] { server.shutdown(); });
-    code = error ? error->code() : std::error_code();
+    code = code_of([&] { server.shutdown(); });
+    CHECK(code_of([&] { server.connections(); }) == code);  // Another shard might ask this one.
+    CHECK(code_of([&] { server.is_serving(); }) == code);
   };
+  server.shard(0).post([&](auto&) {  // While it does not run: here.
+    CHECK(code_of([&] { server.start(); }) == std::errc::resource_deadlock_would_occur);
+    CHECK(code_of([&] { server.wait(); }) == std::errc::resource_deadlock_would_occur);
+  });
   server.start();
   SyncClient client("127.0.0.1", server.port(), Lines{});
   client.send_packet("deadlock");

@@ -98,6 +98,9 @@ TEST_CASE("L2: plain text at a TLS port: the log says what came, no hook runs") 
   CHECK(world.records.count("Accepted") == 0);
   CHECK(world.records.count("disconnected") == 0);
   CHECK(world->stats().handshakes_failed == 1);
+  CHECK(world->connections() == 1);  // As long as the peer may still read why.
+  guest.close();
+  world.settle();
   CHECK(world->connections() == 0);
 }
 
@@ -208,6 +211,8 @@ TEST_CASE("L7: a client's certificate can be required, and read from the peer") 
     world.settle();
     CHECK(world.handshake_warnings() == 1);
     CHECK(world.records.count("peer did not return a certificate") == 1);
+    end.close();
+    world.settle();
     CHECK(world->connections() == 0);
     CHECK(seen.empty());
   }

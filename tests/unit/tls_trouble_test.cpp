@@ -16,6 +16,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -80,6 +81,79 @@ struct Speaker {
   detail::TlsEngine engine;
   Guest guest;
   std::size_t fed = 0;
+};
+
+// How many turns it takes until nothing is left to do; 1'000 if that may be never.
+std::size_t turns(asio::io_context& io) {
+  std::size_t n = 0;
+  do {
+    io.restart();
+  } while (n < 1'000 && io.poll_one() != 0 && ++n != 0);
+  return n;
+}
+
+// One who speaks TLS by hand, and reads only when told to.
+struct HandSpeaker {
+  explicit HandSpeaker(MemoryEnd given)
+      : engine(detail::client_engine(*test_client_context().settings(), "localhost")),
+        end(std::move(given)) {}
+
+  void write() {
+    for (Bytes bytes = engine.output(); !bytes.empty(); bytes = engine.output()) {
+      auto copy = std::make_shared<std::string>(text_of(bytes));
+      engine.output_sent(bytes.size());
+      end.async_write_some(asio::buffer(*copy),
+                           [copy](std::error_code, std::size_t n) { CHECK(n == copy->size()); });
+    }
+  }
+  void say(const std::string& text) {
+    std::size_t n = 0;
+    CHECK(engine.write(bytes_of(text), n) == detail::TlsEngine::Step::done);
+    write();
+  }
+  // Reads once, if there is anything.
+  bool read(TlsServer& world) {
+    bool got = false;
+    const MutableBytes room = engine.input_room();
+    end.async_read_some(asio::buffer(room.data(), room.size()),
+                        [&](std::error_code, std::size_t n) {
+                          engine.input_received(n);
+                          got = n != 0;
+                        });
+    world.settle();
+    if (!got) {
+      end.cancel();
+      world.settle();
+    }
+    return got;
+  }
+  bool shake_hands(TlsServer& world) {
+    while (engine.handshake() != detail::TlsEngine::Step::done) {
+      write();
+      if (!read(world)) {
+        return false;
+      }
+    }
+    write();
+    world.settle();
+    return true;
+  }
+  bool hears(TlsServer& world, const std::string& text) {
+    std::string heard;
+    do {
+      std::array<std::byte, 4096> buffer{};
+      std::size_t n = 0;
+      while (engine.read(buffer, n) == detail::TlsEngine::Step::done) {
+        heard += text_of(Bytes(buffer.data(), n));
+      }
+      write();
+    } while (heard.size() < text.size() && read(world));
+    CHECK(heard.size() == text.size());
+    return heard == text;
+  }
+
+  detail::TlsEngine engine;
+  MemoryEnd end;
 };
 
 // A server that is busy with its first request, "go", and a wire to it on which there is room for
@@ -166,14 +240,117 @@ TEST_CASE("tls: a peer that breaks the protocol hears it, though more of it is u
   CHECK(world.records.count("bad record mac") == 1);
 }
 
-TEST_CASE("tls: a peer that does not take its alert is not waited for") {
-  TlsServer world;
-  Guest guest = guest_on(world.tls_door.connect());
-  guest.say("GET / HTTP/1.1\r\n\r\n");
+TEST_CASE("tls: peers that were refused count until they are gone, and hold up nobody for long") {
+  ServerOptions options;
+  options.max_connections = 2;
+  TlsServer world({}, test_server_context(), options);
+  Guest first = guest_on(world.tls_door.connect());
+  first.say("GET / HTTP/1.1\r\n\r\n");
+  Guest second = guest_on(world.tls_door.connect());
+  second.say("GET / HTTP/1.1\r\n\r\n");
+  Guest third = guest_on(world.tls_door.connect());
+  third.say("GET / HTTP/1.1\r\n\r\n");
   world.settle();
-  CHECK(guest.ended_cleanly());
-  CHECK(world->connections() == 0);
-  CHECK(world.run(world->shutdown())->succeeded());
+  CHECK(first.ended_cleanly());  // And yet it stays.
+  CHECK(second.ended_cleanly());
+  CHECK_FALSE(third.has_ended());
+  CHECK(world->connections() == 2);
+  CHECK(world->stats().handshakes_failed == 2);
+  SUBCASE("they leave") {
+    first.close();
+    world.settle();
+    CHECK(third.has_ended());
+    CHECK(world->stats().handshakes_failed == 3);
+  }
+  SUBCASE("their time is over") {
+    world.pass(2999ms);
+    CHECK_FALSE(third.has_ended());
+    world.pass(1ms);
+    CHECK(third.has_ended());
+    world.pass(3s);
+    CHECK(world->connections() == 0);
+  }
+  SUBCASE("a shutdown") {
+    CHECK(world.run(world->shutdown(1h))->succeeded());
+    CHECK(world.serving->succeeded());
+  }
+  SUBCASE("the server is destroyed") {
+    world.server.reset();
+    world.settle();
+    CHECK(world.clock.waits() == 0);
+  }
+}
+
+TEST_CASE("tls: a peer that asks for keys and never reads them costs no turns, and is seen to go") {
+  TlsServer world;
+  HandSpeaker speaker(world.tls_door.connect({.capacity = 0}, {.capacity = 1'000}));
+  REQUIRE(speaker.shake_hands(world));
+  for (int i = 0; i < 5'000; ++i) {
+    REQUIRE(SSL_key_update(speaker.engine.native_handle(), SSL_KEY_UPDATE_REQUESTED) == 1);
+    speaker.engine.handshake();
+    speaker.write();
+    REQUIRE(turns(world.io) < 1'000);
+  }
+  CHECK(world->connections() == 1);
+  SUBCASE("it reads again, and is served") {
+    speaker.say("hello\n");
+    CHECK(speaker.hears(world, "hello\n"));
+  }
+  SUBCASE("it goes") {
+    speaker.end.close();
+    CHECK(turns(world.io) < 1'000);
+    CHECK(world->connections() == 0);
+  }
+  SUBCASE("it is silent for too long") {
+    world.pass(6min);
+    CHECK(world->connections() == 0);
+  }
+  SUBCASE("the server shuts down") {
+    const auto stopped = world.run(world->shutdown());
+    world.pass(1min);
+    CHECK(stopped->succeeded());
+  }
+  SUBCASE("the server is destroyed") { world.server.reset(); }
+  CHECK(turns(world.io) < 1'000);
+}
+
+TEST_CASE("tls: who may end without a close_notify is answered all the same") {
+  TlsServerOptions options;
+  options.accept_missing_close_notify = true;
+  const std::string much(50'000, 'x');
+  Script script;
+  script.talk = [&](::Client& client) -> Generator<Line> {
+    co_yield {};
+    client.send_packet(much);
+    co_yield {};
+  };
+  TlsServer world(script, TlsServerContext(test_authority().issue(), options));
+  HandSpeaker speaker(world.tls_door.connect({.capacity = 0}, {.capacity = 1'000}));
+  REQUIRE(speaker.shake_hands(world));
+  speaker.say("go\n");
+  std::error_code ignored;
+  speaker.end.shutdown_send(ignored);
+  CHECK(speaker.hears(world, much + "\n"));
+  CHECK(world.records.complaints() == "");
+}
+
+TEST_CASE("tls: empty reads and writes are done at once") {
+  TlsServer world;
+  TlsEnd end = world.end();
+  SUBCASE("in good times") { REQUIRE(world.shake_hands(end) == std::error_code()); }
+  SUBCASE("after a failure") {
+    end = world.end(test_client_context(), "example.org");
+    REQUIRE(world.shake_hands(end) != std::error_code());
+  }
+  int done = 0;
+  const auto check = [&done](std::error_code, std::size_t n) {
+    CHECK(n == 0);
+    ++done;
+  };
+  end.async_write_some(asio::const_buffer(), check);
+  end.async_read_some(asio::mutable_buffer(), check);
+  CHECK(turns(world.io) < 100);
+  CHECK(done == 2);
 }
 
 TEST_CASE("tls: a handshake can be cancelled at every step") {

@@ -42,17 +42,22 @@ class ClientChannel {
 
   virtual void send_eof() = 0;
   virtual Task<void> wait_closed() = 0;
+
+  // Closed or broken; and whether nothing will be received any more, as the owner has been told.
   virtual bool is_gone() const noexcept = 0;
+  virtual bool has_ended() const noexcept = 0;
 
   // For a SyncClient, which runs the executor itself. Calls f() as a turn of the executor, which
   // must not run otherwise meanwhile: what f sends is written before in_turn() returns.
   virtual void in_turn(const std::function<void()>& f) = 0;
 
-  // receive() without a coroutine, one at a time, called inside a turn. `done` is called once, in
-  // this turn or a later one: with an error, or with whether the slot is filled; if it is not, that
-  // is the end of the stream.
+  // receive() without a coroutine, one at a time, called inside a turn, with a time limit that may
+  // be shorter than that of the params. Throws Error invalid_argument; else `done` is called once,
+  // in this turn or a later one: with an error, or with whether the slot is filled; if it is not,
+  // that is the end of the stream.
   using Received = std::function<void(std::error_code, bool)>;
-  virtual void receive_in_turn(std::optional<RecvParams::duration> timeout, Received done) = 0;
+  virtual void receive_in_turn(const RecvParams& params,
+                               std::optional<RecvParams::duration> timeout, Received done) = 0;
 };
 
 template <Protocol P, Transport T, class C>
@@ -68,6 +73,7 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   SendChannel<typename P::sent_packet>& channel() noexcept override { return *this; }
   PacketSlot<typename P::received_packet>& slot() noexcept override { return slot_; }
   Error end_of_input() override {
+    has_ended_ = true;
     Error error = this->end_error();
     if (error.code() == errc::peer_timeout) {
       this->abort_here();
@@ -75,7 +81,8 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
     return error;
   }
   void send_eof() override { this->end_output(); }
-  bool is_gone() const noexcept override { return this->is_closing(); }
+  bool is_gone() const noexcept override { return this->is_closing() || this->is_broken(); }
+  bool has_ended() const noexcept override { return has_ended_; }
 
   Task<bool> receive(RecvParams params) override {
     const auto self = std::static_pointer_cast<ClientConnection>(this->shared_from_this());
@@ -114,14 +121,18 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
     this->flush();
   }
 
-  void receive_in_turn(std::optional<RecvParams::duration> timeout,
+  void receive_in_turn(const RecvParams& params, std::optional<RecvParams::duration> timeout,
                        typename ClientChannel<P>::Received done) override {
-    polled_ = this->poll(slot_);
-    if (polled_ != Polled::nothing) {
-      done({}, polled_ == Polled::packet);
-      return;
+    if (const auto error = this->refusal(params)) {
+      throw Error(*error);
     }
     received_ = std::move(done);
+    received_params_ = params;
+    polled_ = this->poll(slot_);
+    if (polled_ != Polled::nothing) {
+      finish_receive({});
+      return;
+    }
     this->look_at_once();
     this->start_receive(timeout);
   }
@@ -191,8 +202,16 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
     if (receiver_) {
       std::exchange(receiver_, {}).complete(ec);
     }
+    finish_receive(ec);
+  }
+
+  void finish_receive(std::error_code ec) {
     if (received_) {
-      std::exchange(received_, nullptr)(ec, polled_ == Polled::packet);
+      const bool has_packet = !ec && polled_ == Polled::packet;
+      if (has_packet) {
+        hand_over_packet(received_params_);
+      }
+      std::exchange(received_, nullptr)(ec, has_packet);
     }
   }
 
@@ -217,6 +236,8 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
   bool receiving_ = false;
   PendingHandler<std::error_code> receiver_;
   typename ClientChannel<P>::Received received_;
+  RecvParams received_params_;
+  bool has_ended_ = false;
   Event closed_event_;
 };
 

@@ -287,9 +287,8 @@ class Session final : public Connection<P, T, C>,
   void forget() {
     if (!std::exchange(ended_, true)) {
       const LogLevel level = connection_level();
-      const bool was_open = phase_ != Phase::handshake;
       owner_->session_ended(*this);
-      if (was_open) {
+      if (was_open_) {
         log().write(level, "disconnected");  // Last: the log may destroy the server.
       }
     }
@@ -338,6 +337,7 @@ class Session final : public Connection<P, T, C>,
   Phase phase_ = Phase::handshake;
   Polled polled_ = Polled::nothing;
   std::uint8_t hooks_running_ = 0;  // as tasks
+  bool was_open_ = false;           // The handshake, if there is one, has succeeded.
   bool draining_ = false;
   bool cancel_told_ = false;
   bool forced_ = false;

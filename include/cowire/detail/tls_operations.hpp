@@ -80,6 +80,9 @@ class TlsRead : public TlsOperation<Stream, Handler> {
 
   void begin() { go(true); }
 
+  // What the engine had to say first has been sent.
+  void operator()() { go(false); }
+
   void operator()(std::error_code ec, std::size_t n) {
     if (!is_discarding_) {
       this->stream_->received(ec, n);
@@ -93,16 +96,24 @@ class TlsRead : public TlsOperation<Stream, Handler> {
 
  private:
   void go(bool is_begin) {
+    const auto stream = this->stream_;
     std::error_code ec;
     std::size_t n = 0;
-    is_discarding_ = this->stream_->failure_is_known();
+    is_discarding_ = stream->failure_is_known();
     const MutableBytes into(static_cast<std::byte*>(into_.data()), into_.size());
-    if (!is_discarding_ && this->stream_->read(into, n, ec) == TlsEngine::Step::done) {
+    auto step = TlsEngine::Step::wants_input;
+    if (into.empty()) {
+      step = TlsEngine::Step::done;
+    } else if (!is_discarding_) {
+      step = stream->read(into, n, ec);
+    }
+    if (step == TlsEngine::Step::done) {
       this->finish(is_begin, ec, n);
     } else if (this->is_cancelled()) {
       this->finish(is_begin, std::error_code(asio::error::operation_aborted), n);
+    } else if (step == TlsEngine::Step::wants_output) {
+      stream->wait_for_output_room(std::move(*this));
     } else if (is_discarding_) {
-      const auto stream = this->stream_;
       stream->next().async_read_some(into_, std::move(*this));
     } else {
       this->fetch(std::move(*this));
@@ -139,6 +150,10 @@ class TlsWrite : public TlsOperation<Stream, Handler> {
     const auto stream = this->stream_;
     const Bytes from(static_cast<const std::byte*>(from_.data()), from_.size());
     std::error_code ec;
+    if (from.empty()) {
+      this->finish(is_begin, ec, std::size_t{0});
+      return;
+    }
     for (;;) {
       if (stream->encrypted == 0 && !stream->encrypt(from, ec)) {
         this->finish(is_begin, ec, std::size_t{0});

@@ -44,16 +44,16 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   TlsEngine& engine() noexcept { return engine_; }
   const TlsEngine& engine() const noexcept { return engine_; }
 
-  // Gets plain text: wants_input, or the result in `n` and `ec`.
+  // Gets plain text: the result in `n` and `ec`; or wants_input; or wants_output, if the peer does
+  // not take what it asked for (such as new keys), and is_sending() tells which of it.
   Step read(MutableBytes into, std::size_t& n, std::error_code& ec) {
     n = 0;
-    Step step = Step::done;
-    while (step == Step::done && n < into.size()) {
-      std::size_t more = 0;
-      step = engine_.read(into.subspan(n), more);
-      n += more;
-    }
+    Step step = read_ready(into, n);
     push();
+    while (n == 0 && step == Step::wants_output && !is_sending_ && !output_error_) {
+      step = read_ready(into, n);  // There is room again.
+      push();
+    }
     if (n != 0 || into.empty()) {
       return Step::done;
     }
@@ -63,8 +63,21 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
       ec = failure();
     } else if (step == Step::wants_input && input_error_) {
       ec = input_error_;
+    } else if (step == Step::wants_output && output_error_) {
+      ec = output_error_;  // What must be said first cannot be.
     }
     return ec ? Step::done : step;
+  }
+
+  // As much as the engine has.
+  Step read_ready(MutableBytes into, std::size_t& n) {
+    Step step = Step::done;
+    while (step == Step::done && n < into.size()) {
+      std::size_t more = 0;
+      step = engine_.read(into.subspan(n), more);
+      n += more;
+    }
+    return step;
   }
 
   // Why the engine failed, for who reads: from now on what still comes is to be thrown away.
@@ -120,12 +133,19 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   // Sends what the engine has to say by itself.
   void push() {
     std::error_code ec;
-    if (is_sending_ || !has_output() || send_directly(ec) || ec) {
-      return;  // A later write will find the error.
+    if (is_sending_ || !has_output() || send_directly(ec)) {
+      return;
+    }
+    if (ec) {
+      output_error_ = ec;  // A later write will find it, too.
+      return;
     }
     send([self = this->shared_from_this()](std::error_code failed, std::size_t n) {
+      if (failed && failed != asio::error::operation_aborted) {  // That meant a read.
+        self->output_error_ = failed;
+      }
       self->sent(n);
-      if (!failed || failed == asio::error::operation_aborted) {  // A read was meant.
+      if (!self->output_error_) {
         self->push();
       }
     });
@@ -142,15 +162,20 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
     is_sending_ = false;
     engine_.output_sent(n);
     waiting_writer_.complete();
+    waiting_reader_.complete();
   }
 
   bool is_sending() const noexcept { return is_sending_; }
   bool has_output() { return !engine_.output().empty(); }
 
-  // Calls handler() when the sending that is under way has ended.
+  // Calls handler() when the sending that is under way has ended: for one writer and one reader.
   template <class Handler>
   void wait_until_sent(Handler handler) {
     waiting_writer_ = PendingHandler<>(std::move(handler), next_.get_executor());
+  }
+  template <class Handler>
+  void wait_for_output_room(Handler handler) {
+    waiting_reader_ = PendingHandler<>(std::move(handler), next_.get_executor());
   }
 
   // Plain text that was encrypted but is not yet sent: the write that follows begins with it.
@@ -165,7 +190,9 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   Next next_;
   TlsEngine engine_;
   std::error_code input_error_;
+  std::error_code output_error_;  // of what the engine had to say by itself
   PendingHandler<> waiting_writer_;
+  PendingHandler<> waiting_reader_;
   bool is_sending_ = false;
   bool failure_is_known_ = false;
 };

@@ -77,6 +77,12 @@ std::error_code Connection<P, T, C>::end_code() const noexcept {
 }
 
 template <Protocol P, Transport T, class C>
+bool Connection<P, T, C>::is_broken() const noexcept {
+  return failure_ || output_error_ || reader_.truncated() ||
+         (input_end_ && input_end_ != errc::end_of_stream);
+}
+
+template <Protocol P, Transport T, class C>
 Error Connection<P, T, C>::end_error() const {
   if (failure_) {
     return failure_->with_peer(peer_name());

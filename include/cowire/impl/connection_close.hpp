@@ -120,9 +120,10 @@ void Connection<P, T, C>::continue_close() {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::start_discarding() {
   // Most peers send nothing more. One that does may send a lot: a larger block from the second
-  // read.
+  // read. (Where several reads may be made for one, at once.)
   if (scrap_.size() < BlockPool::block_size) {
-    scrap_ = context_->pool.take(scrap_.size() == 0 ? 1 : BlockPool::block_size);
+    const bool is_first = scrap_.size() == 0 && !SendsItsEnd<T>;
+    scrap_ = context_->pool.take(is_first ? 1 : BlockPool::block_size);
   }
   reading_ = true;
   transport_->async_read_some(

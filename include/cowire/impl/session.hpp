@@ -24,7 +24,7 @@ void Session<P, H, T, C>::start() {
 template <Protocol P, class H, Transport T, class C>
 void Session<P, H, T, C>::drain() {
   draining_ = true;
-  if (phase_ == Phase::handshake) {
+  if (!was_open_) {
     kill();
   } else if (slot_ != nullptr && !this->is_busy()) {
     cancel();
@@ -33,11 +33,11 @@ void Session<P, H, T, C>::drain() {
 
 template <Protocol P, class H, Transport T, class C>
 void Session<P, H, T, C>::cancel() {
-  if (phase_ == Phase::closing || this->is_cancelled()) {
+  if (!was_open_) {  // It makes its handshake, or is told that this failed.
+    kill();
     return;
   }
-  if (phase_ == Phase::handshake) {
-    kill();
+  if (phase_ == Phase::closing || this->is_cancelled()) {
     return;
   }
   this->cancel_await();
@@ -70,6 +70,7 @@ void Session<P, H, T, C>::kill() {
 template <Protocol P, class H, Transport T, class C>
 void Session<P, H, T, C>::open() {
   phase_ = Phase::opening;
+  was_open_ = true;
   log().write(connection_level(), "Accepted new connection");
   if (phase_ == Phase::closing) {  // By the log: it destroyed the server.
     return;
@@ -94,7 +95,6 @@ void Session<P, H, T, C>::handshake_failed(const Error& error) {
   if (phase_ == Phase::closing) {  // By the log: it destroyed the server.
     return;
   }
-  forget();
   phase_ = Phase::closing;
   if (error.code() == errc::peer_timeout) {
     this->abort();

@@ -46,6 +46,10 @@ class BasicTcpTransport : public detail::SocketTransport<asio::ip::tcp, Executor
   BasicTcpTransport(socket_type socket, const asio::ip::tcp::endpoint& remote)
       : Base(std::move(socket)), remote_(remote) {}
 
+  /// The same for a socket from elsewhere. @throws std::system_error not_connected
+  explicit BasicTcpTransport(socket_type socket)
+      : Base(std::move(socket)), remote_(socket_.remote_endpoint()) {}
+
   void abort() {
     std::error_code ignored;
     socket_.set_option(asio::socket_base::linger(true, 0), ignored);  // RST instead of FIN.

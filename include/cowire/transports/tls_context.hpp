@@ -159,6 +159,11 @@ inline std::shared_ptr<TlsSettings> make_settings(asio::ssl::context::method met
   SSL_CTX* const native = settings->context.native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
   SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+#ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
+  if (accept_missing_close_notify) {  // Else OpenSSL would not let us answer after it, either.
+    SSL_CTX_set_options(native, SSL_OP_IGNORE_UNEXPECTED_EOF);
+  }
+#endif
   SSL_CTX_set_mode(native, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                SSL_MODE_RELEASE_BUFFERS);
   return settings;
