@@ -44,8 +44,8 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   TlsEngine& engine() noexcept { return engine_; }
   const TlsEngine& engine() const noexcept { return engine_; }
 
-  // Gets plain text: the result in `n` and `ec`; or wants_input; or wants_output, if the peer does
-  // not take what it asked for (such as new keys), and is_sending() tells which of it.
+  // Gets plain text: the result in `n` and `ec`; or wants_input; or wants_output, while an answer
+  // of TLS's own is being sent (new keys, for example) that the peer does not read.
   Step read(MutableBytes into, std::size_t& n, std::error_code& ec) {
     n = 0;
     Step step = read_ready(into, n);
