@@ -15,10 +15,10 @@ install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-d
   nc:netcat-openbsd
 
 say "Building mojifinder in build/release"
-cmake --preset release -D COWIRE_TESTS=OFF -D COWIRE_BENCHMARKS=OFF -D COWIRE_TLS=OFF \
+cmake --preset release -B build/demo -D COWIRE_TESTS=OFF -D COWIRE_BENCHMARKS=OFF -D COWIRE_TLS=OFF \
   -D COWIRE_WERROR=OFF
-cmake --build --preset release --target mojifinder
-mojifinder=build/release/examples/mojifinder
+cmake --build build/demo --target mojifinder
+mojifinder=build/demo/examples/mojifinder
 
 if [ "${1:-}" = serve ]; then
   port="${2:-2323}"

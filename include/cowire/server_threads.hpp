@@ -172,7 +172,10 @@ class ServerThreads {
   /// shards have the same deadline.
   /// @throws Once: what ended the first shard that failed, if one did. In a thread of the server's
   /// own: std::errc::resource_deadlock_would_occur, as ServerThread.
-  void shutdown(std::chrono::nanoseconds deadline = {}) { wait_for(begin_shutdown(deadline)); }
+  void shutdown(std::chrono::nanoseconds deadline = {}) {
+    require_other_thread();
+    wait_for(begin_shutdown(deadline));
+  }
 
   /// Begins what shutdown() does, and returns.
   void request_shutdown(std::chrono::nanoseconds deadline = {}) { (void)begin_shutdown(deadline); }
@@ -242,6 +245,7 @@ class ServerThreads {
 
   // All, or none. When they have stopped, `then` is called, too.
   Runs launch_all(std::function<void()> then = nullptr) {
+    require_other_thread();  // Before the mutex: see below.
     std::unique_lock lock(mutex_);
     for (const auto& shard : shards_) {
       if (shard->state().is_running) {
@@ -282,6 +286,7 @@ class ServerThreads {
   }
 
   Runs runs() {
+    require_other_thread();
     const std::lock_guard lock(mutex_);
     Runs runs;
     for (const auto& shard : shards_) {
