@@ -14,7 +14,7 @@ esac
 install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-dev \
   nc:netcat-openbsd
 
-say "Building mojifinder in build/release"
+say "Building mojifinder in build/demo"
 cmake --preset release -B build/demo -D COWIRE_TESTS=OFF -D COWIRE_BENCHMARKS=OFF -D COWIRE_TLS=OFF \
   -D COWIRE_WERROR=OFF
 cmake --build build/demo --target mojifinder
