@@ -50,6 +50,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/exception_code.hpp
   include/cowire/detail/frame_pool.hpp
   include/cowire/detail/generator_promise.hpp
+  include/cowire/detail/hosted_wait.hpp
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/list_node.hpp
   include/cowire/detail/memory_pipe.hpp
@@ -105,6 +106,7 @@ set(COWIRE_TLS_HEADERS
   include/cowire/detail/tls_engine.hpp
   include/cowire/detail/tls_operations.hpp
   include/cowire/detail/tls_stream.hpp
+  include/cowire/detail/visitors.hpp
   include/cowire/transports/tls.hpp
   include/cowire/transports/tls_context.hpp
 )

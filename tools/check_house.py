@@ -35,7 +35,8 @@ FLOORS = {
         ["packet_reader.hpp"],
     ],
     "stream": [
-        ["detail/peer_executor.hpp", "detail/list_node.hpp", "detail/stop_signals.hpp"],
+        ["detail/peer_executor.hpp", "detail/list_node.hpp", "detail/stop_signals.hpp",
+         "detail/visitors.hpp"],
         ["task.hpp", "recv_params.hpp", "clock.hpp", "detail/frame_pool.hpp",
          "detail/pending_handler.hpp", "detail/runs_here.hpp", "detail/accept_errors.hpp",
          "detail/blocking_calls.hpp", "detail/sync_loop.hpp", "detail/to_executor.hpp",
@@ -44,7 +45,7 @@ FLOORS = {
         ["transport.hpp", "transports/tls_context.hpp", "detail/completion.hpp",
          "detail/socket_file.hpp", "detail/event.hpp",
          "detail/generator_promise.hpp", "detail/lazy_timer.hpp", "detail/memory_pipe.hpp"],
-        ["current_peer.hpp"],
+        ["current_peer.hpp", "detail/hosted_wait.hpp"],
         ["generator.hpp", "task_group.hpp", "detail/wait_until.hpp", "detail/undisturbed.hpp",
          "detail/channel.hpp", "detail/passing_transport.hpp", "detail/socket_transport.hpp",
          "detail/tls_stream.hpp",

@@ -11,6 +11,7 @@
 #include "cowire/detail/receive_deadlines.hpp"
 #include "cowire/detail/runs_here.hpp"
 #include "cowire/detail/stream_ancillary.hpp"
+#include "cowire/detail/visitors.hpp"
 #include "cowire/limits.hpp"
 #include "cowire/logger.hpp"
 #include "cowire/output_queue.hpp"
@@ -198,6 +199,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   /// Whether what the peer sent first looks like TLS.
   bool is_called_by_tls() const noexcept { return is_called_by_tls_; }
+
   const Limits& limits() const noexcept { return context_->limits; }
   const Context& context() const noexcept { return *context_; }
   ServerStats& stats() noexcept { return context_->stats; }
@@ -248,18 +250,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   // Keeps the execution context alive while another thread makes use of it: no end of a connection,
   // and so of its server, comes before all of these have left.
-  class Visit {
-   public:
-    explicit Visit(const Connection& connection) noexcept : visitors_(&connection.visitors_) {
-      ++*visitors_;
-    }
-    Visit(const Visit&) = delete;
-    Visit& operator=(const Visit&) = delete;
-    ~Visit() { --*visitors_; }
-
-   private:
-    std::atomic<int>* visitors_;
-  };
+  using Visit = detail::Visitors::Visit;
 
   // Whether a send need not be posted: this is the executor, as far as it can tell, or the
   // connection is closed.
@@ -267,7 +258,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
     if (is_running_here()) {
       return true;
     }
-    const Visit visit(*this);
+    const Visit visit(visitors_);
     return closed_ || detail::runs_here(executor_);
   }
 
@@ -275,7 +266,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   template <class F>
   void run_here(F f) {
     if (!is_running_here()) {
-      const Visit visit(*this);
+      const Visit visit(visitors_);
       if (closed_) {
         return;
       }
@@ -338,6 +329,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   // Closing.
   void close_here();
   void end_output_here();
+  bool transport_has_failed() const noexcept;
   void continue_end();
   void on_end_sent(std::error_code ec);
   void continue_close();
@@ -372,7 +364,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::size_t bytes_this_turn_ = 0;
   std::atomic<std::thread::id> running_in_{};
   std::atomic<std::size_t> posted_bytes_ = 0;  // On their way from other threads.
-  mutable std::atomic<int> visitors_ = 0;      // Other threads that use the executor just now.
+  mutable detail::Visitors visitors_;          // Of the executor, in other threads.
   std::atomic<bool> closing_ = false;
   bool waiting_ = false;
   bool reading_ = false;

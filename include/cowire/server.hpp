@@ -120,7 +120,7 @@ class Server {
     return endpoints.empty() ? std::uint16_t{0} : endpoints.front().port;
   }
 
-  /// The peers that are connected.
+  /// The peers that are connected; also one whose TLS handshake failed, until it is gone.
   std::size_t connections() const noexcept { return state_->connections(); }
 
   /// What the server has done so far, in numbers: for logs and monitoring.

@@ -245,7 +245,7 @@ class ServerThreads {
 
   // All, or none. When they have stopped, `then` is called, too.
   Runs launch_all(std::function<void()> then = nullptr) {
-    require_other_thread();  // Before the mutex: see below.
+    require_other_thread();
     std::unique_lock lock(mutex_);
     for (const auto& shard : shards_) {
       if (shard->state().is_running) {
@@ -276,6 +276,10 @@ class ServerThreads {
   }
 
   Runs begin_shutdown(std::chrono::nanoseconds deadline) {
+    if (std::any_of(shards_.begin(), shards_.end(),
+                    [](const auto& shard) { return shard->is_acting_here(); })) {
+      return Runs(size());  // It does not run.
+    }
     const std::lock_guard lock(mutex_);
     is_ending_ = true;
     Runs runs;
@@ -335,7 +339,9 @@ class ServerThreads {
   std::vector<Endpoint> endpoints_;
   std::function<void()> on_stopped_;
   std::function<void()> after_run_;
-  std::mutex mutex_;  // Held while shards are started and asked to stop; before those of theirs.
+  // Held while shards are started and asked to stop; before those of theirs. So not by an f() that
+  // was posted to a shard while nothing runs, and is called under that shard's.
+  std::mutex mutex_;
   bool is_ending_ = false;
   std::atomic<std::size_t> running_ = 0;
 };

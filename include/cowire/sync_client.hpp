@@ -3,6 +3,7 @@
 
 #include "cowire/client.hpp"
 #include "cowire/detail/sync_loop.hpp"
+#include "cowire/tls_info.hpp"
 
 #include <asio/co_spawn.hpp>
 

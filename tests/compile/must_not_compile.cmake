@@ -12,16 +12,16 @@ endforeach()
 foreach(definition IN LISTS DEFINITIONS)
   list(APPEND command "-D${definition}")
 endforeach()
-list(APPEND command -fsyntax-only "${SOURCE}")
+list(APPEND command "${SOURCE}")
 set(ENV{LC_ALL} C)
 
-execute_process(COMMAND ${command} -DCONTROL RESULT_VARIABLE result
+execute_process(COMMAND ${command} -DCONTROL -c -o "${OBJECT}" RESULT_VARIABLE result
   OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "With -DCONTROL, ${SOURCE} must compile:\n${output}")
 endif()
 
-execute_process(COMMAND ${command} RESULT_VARIABLE result
+execute_process(COMMAND ${command} -fsyntax-only RESULT_VARIABLE result
   OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(result EQUAL 0)
   message(FATAL_ERROR "${SOURCE} compiles, and must not.")

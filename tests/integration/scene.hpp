@@ -14,6 +14,7 @@
 #include "support/any_transport.hpp"
 #include "support/certificates.hpp"
 #include "support/guest.hpp"
+#include "support/journal.hpp"
 #include "support/manual_time.hpp"
 #include "support/records.hpp"
 #include "support/run.hpp"
@@ -241,12 +242,6 @@ struct Script {
 };
 template <>
 inline void Script<void>::nothing(Client&) {}
-
-/// A hook that only leaves a word.
-inline cowire::Task<void> note(std::string& journal, std::string word) {
-  journal += word;
-  co_return;
-}
 
 /// A hook that says good-bye if the peer is there, as EasyNetwork's FTP tutorial does.
 cowire::Task<void> say_good_bye(std::string& journal, Client& client);

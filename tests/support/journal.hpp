@@ -2,9 +2,12 @@
 // What happened, in order, in words; a failing comparison prints it.
 #pragma once
 
+#include "cowire/task.hpp"
+
 #include <doctest/doctest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 using Journal = std::vector<std::string>;
@@ -19,3 +22,9 @@ struct doctest::StringMaker<Journal> {
     return ("[" + all + "]").c_str();
   }
 };
+
+/// A hook that only leaves a word.
+inline cowire::Task<void> note(std::string& journal, std::string word) {
+  journal += word;
+  co_return;
+}

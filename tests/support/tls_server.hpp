@@ -5,6 +5,7 @@
 #include "cowire/client.hpp"
 #include "cowire/transports/tls.hpp"
 #include "support/certificates.hpp"
+#include "support/journal.hpp"
 #include "support/memory_server.hpp"
 
 #include <doctest/doctest.h>

@@ -114,6 +114,19 @@ struct TcpPair {
     REQUIRE(run_until(io, [&] { return done; }));
   }
 
+  // Sends until that fails, which may take some. @returns Why.
+  std::error_code send_in_vain() {
+    std::error_code failed;
+    for (int i = 0; i < 100 && !failed; ++i) {
+      in_turn([&] {
+        if (const auto error = thrown([&] { client.send_packet("hello"); })) {
+          failed = error->code();
+        }
+      });
+    }
+    return failed;
+  }
+
   asio::io_context io;
   Door door{io};
   TcpClient client;
@@ -541,15 +554,7 @@ TEST_CASE("a client that was told of the end of its connection connects again wi
   }
   SUBCASE("by a reset, in a send") {
     test.server->reset();
-    std::error_code told;
-    for (int i = 0; i < 100 && !told; ++i) {
-      test.in_turn([&] {
-        if (const auto error = thrown([&] { test.client.send_packet("hello"); })) {
-          told = error->code();
-        }
-      });
-    }
-    CHECK(told == condition::disconnected);
+    CHECK(test.send_in_vain() == condition::disconnected);
   }
   SUBCASE("by its end between two packets, after which it may still send") {
     broken = false;
@@ -668,15 +673,7 @@ TEST_CASE("what the server said before it hung up is received, although a send f
   test.server->write("421 too busy\n421 good bye\n");
   test.in_turn([] {});
   test.server->close();
-  std::error_code failed;
-  for (int i = 0; i < 100 && !failed; ++i) {
-    test.in_turn([&] {
-      if (const auto error = thrown([&] { test.client.send_packet("hello"); })) {
-        failed = error->code();
-      }
-    });
-  }
-  CHECK(failed == condition::disconnected);
+  CHECK(test.send_in_vain() == condition::disconnected);
   const auto reception = receive_to_end(test.io, test.client);
   REQUIRE(ends(test.io, reception->outcome));
   CHECK(reception->packets == Packets{"421 too busy", "421 good bye"});

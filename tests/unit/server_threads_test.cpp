@@ -461,8 +461,7 @@ TEST_CASE("serve on threads: a server may run again after that, and is not serve
   common->at_start = [&](Service&, std::uint16_t) { up.set_value(); };
   auto serving = std::async(std::launch::async, [&] { serve(server, 1h); });
   up.get_future().get();
-  while (code_of([&] { CHECK(ask(server.port(), "lines") != ""); })) {
-  }
+  CHECK(ask(server.port(), "lines") != "");
   std::raise(SIGTERM);
   serving.get();
   CHECK(stops == 2);
@@ -499,6 +498,7 @@ TEST_CASE("ServerThreads: a shutdown in a thread of the server's own is an error
   server.shard(0).post([&](auto&) {  // While it does not run: here.
     CHECK(code_of([&] { server.start(); }) == std::errc::resource_deadlock_would_occur);
     CHECK(code_of([&] { server.wait(); }) == std::errc::resource_deadlock_would_occur);
+    server.request_shutdown();
   });
   server.start();
   SyncClient client("127.0.0.1", server.port(), Lines{});

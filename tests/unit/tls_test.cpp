@@ -78,14 +78,8 @@ TEST_CASE("tls: plain and TLS connections are served by one handler") {
 TEST_CASE("L2: plain text at a TLS port: the log says what came, no hook runs") {
   std::string journal;
   Script script;
-  script.hello = [&](::Client&) -> Task<void> {
-    journal += "hello";
-    co_return;
-  };
-  script.bye = [&](::Client&) -> Task<void> {
-    journal += "bye";
-    co_return;
-  };
+  script.hello = [&](::Client&) { return note(journal, "hello"); };
+  script.bye = [&](::Client&) { return note(journal, "bye"); };
   TlsServer world(script);
   Guest guest = guest_on(world.tls_door.connect());
   guest.say("GET / HTTP/1.1\r\n\r\n");
@@ -283,10 +277,7 @@ TEST_CASE("tls: the application protocol that the server likes best") {
 TEST_CASE("L5: a connection that is cut is a disconnect, silently, and no end of the stream") {
   std::string journal;
   Script script;
-  script.bye = [&](::Client&) -> Task<void> {
-    journal += "bye";
-    co_return;
-  };
+  script.bye = [&](::Client&) { return note(journal, "bye"); };
   SUBCASE("as it should be") {
     TlsServer world(script);
     auto pipe = world.tls_door.connect();

@@ -4,6 +4,7 @@
 #include "cowire/current_peer.hpp"
 #include "cowire/detail/end_watcher.hpp"
 #include "cowire/detail/generator_promise.hpp"
+#include "cowire/detail/hosted_wait.hpp"
 #include "cowire/detail/list_node.hpp"
 #include "cowire/detail/pending_handler.hpp"
 #include "cowire/detail/runs_here.hpp"
@@ -175,49 +176,35 @@ void send_with_ancillary(SendChannel<Sent>& channel, packet_argument_t<Sent> pac
 class OutputAwaiter final : OutputWaiter {
  public:
   OutputAwaiter(Channel& channel, OutputLevel level, GeneratorHost& host) noexcept
-      : channel_(&channel), host_(&host), level_(level) {}
+      : channel_(&channel), level_(level), wait_(host) {}
 
   bool await_ready() { return channel_->may_go_on(level_, ec_) || ec_; }
 
   void await_suspend(std::coroutine_handle<>) {
-    ticket_ = host_->begin_await();
-    const asio::cancellation_slot slot = host_->cancellation_slot();
-    if (slot.is_connected()) {
-      slot_ = slot;
-      slot_.assign([this](asio::cancellation_type) {
-        if (!ec_) {  // Also when it is woken already, and has not run yet.
-          ec_ = asio::error::operation_aborted;
-        }
-        Channel::cancel(*this);
-      });
-    }
+    wait_.begin([this] {
+      if (!ec_) {  // Also when it is woken already, and has not run yet.
+        ec_ = asio::error::operation_aborted;
+      }
+      Channel::cancel(*this);
+    });
     channel_->wait(*this, level_);
   }
 
   void await_resume() {
-    slot_.clear();
-    throw_if_failed(*host_, ec_);
+    wait_.end();
+    throw_if_failed(wait_.host(), ec_);
   }
-
-  ~OutputAwaiter() { slot_.clear(); }
 
  private:
   void wake(std::error_code ec) override {
     ec_ = ec;
-    asio::post(host_->host_executor(), [host = host_->shared_host(), ticket = ticket_] {
-      if (host->is_current(ticket)) {
-        host->end_await();
-        host->resume_generator();
-      }
-    });
+    wait_.resume([] { return false; });
   }
 
   Channel* channel_;
-  GeneratorHost* host_;
   OutputLevel level_;
-  std::uint64_t ticket_ = 0;
+  HostedWait wait_;
   std::error_code ec_;
-  asio::cancellation_slot slot_;
 };
 
 // Waits for an output queue on behalf of a completion handler, which owns it.

@@ -3,15 +3,12 @@
 
 #include "cowire/detail/channel.hpp"
 #include "cowire/detail/generator_promise.hpp"
+#include "cowire/detail/hosted_wait.hpp"
 #include "cowire/detail/peer_list.hpp"
 
-#include <asio/cancellation_signal.hpp>
-#include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
-#include <asio/post.hpp>
 
 #include <coroutine>
-#include <cstdint>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -47,31 +44,23 @@ class SlowPeersAwaiter final : OutputWaiter {
  public:
   SlowPeersAwaiter(std::shared_ptr<PeerList> list, const Channel* except, bool waits,
                    GeneratorHost& host)
-      : slow_(std::move(list), except), waits_(waits), host_(&host) {}
-  ~SlowPeersAwaiter() {
-    slot_.clear();
-    leave();  // While there is the channel.
-  }
+      : slow_(std::move(list), except), waits_(waits), wait_(host) {}
+  ~SlowPeersAwaiter() { leave(); }  // While there is the channel.
 
   bool await_ready() { return !waits_ || !find(); }
 
   void await_suspend(std::coroutine_handle<>) {
-    ticket_ = host_->begin_await();
-    const asio::cancellation_slot slot = host_->cancellation_slot();
-    if (slot.is_connected()) {
-      slot_ = slot;
-      slot_.assign([this](asio::cancellation_type) {
-        cancelled_ = true;  // Also between two waits.
-        Channel::cancel(*this);
-      });
-    }
+    wait_.begin([this] {
+      cancelled_ = true;  // Also between two waits.
+      Channel::cancel(*this);
+    });
     channel_->wait(*this, OutputLevel::low);
   }
 
   void await_resume() {
-    slot_.clear();
+    wait_.end();
     if (cancelled_) {
-      throw_if_failed(*host_, asio::error::operation_aborted);
+      throw_if_failed(wait_.host(), asio::error::operation_aborted);
     }
   }
 
@@ -84,26 +73,20 @@ class SlowPeersAwaiter final : OutputWaiter {
   // The queue has room, or the peer has left: the next one.
   void wake(std::error_code ec) override {
     cancelled_ = cancelled_ || ec == asio::error::operation_aborted;
-    asio::post(host_->host_executor(), [this, host = host_->shared_host(), ticket = ticket_] {
-      if (!host->is_current(ticket)) {
-        return;  // and so is *this.
-      }
-      if (!cancelled_ && find()) {
+    wait_.resume([this] {
+      const bool waits_on = !cancelled_ && find();
+      if (waits_on) {
         channel_->wait(*this, OutputLevel::low);
-        return;
       }
-      host->end_await();
-      host->resume_generator();
+      return waits_on;
     });
   }
 
   SlowPeers slow_;
   bool waits_;
   bool cancelled_ = false;
-  GeneratorHost* host_;
+  HostedWait wait_;
   std::shared_ptr<Channel> channel_;  // The one that is waited for.
-  std::uint64_t ticket_ = 0;
-  asio::cancellation_slot slot_;
 };
 
 }  // namespace cowire::detail

@@ -60,6 +60,13 @@ void Connection<P, T, C>::end_output_here() {
   }
 }
 
+// Whether the transport itself could not go on, as TLS when the peer breaks its rules. It has sent
+// the reason, behind which no packet can come, but the end of the stream.
+template <Protocol P, Transport T, class C>
+bool Connection<P, T, C>::transport_has_failed() const noexcept {
+  return SendsItsEnd<T> && input_end_ && input_end_ != errc::peer_timeout && !peer_gone_;
+}
+
 // Sends the end of the stream when everything before it has been written.
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::continue_end() {
@@ -98,13 +105,14 @@ void Connection<P, T, C>::continue_close() {
   if (output_.empty()) {
     continue_end();
   }
-  if ((!output_.empty() || writing_) && !failure_ && !output_error_) {
+  const bool is_broken = failure_ || (output_error_ && !transport_has_failed());
+  if ((!output_.empty() || writing_) && !is_broken) {
     if (!reading_ && !peer_gone_) {  // Else both sides might wait for the other to read.
       start_discarding();
     }
     return;
   }
-  if (failure_ || output_error_ || peer_gone_ || limits().close_timeout.count() == 0) {
+  if (is_broken || peer_gone_ || limits().close_timeout.count() == 0) {
     finish_close();
     return;
   }
@@ -155,9 +163,7 @@ void Connection<P, T, C>::finish_close() {
     }
   }
   closed_ = true;
-  while (visitors_ != 0) {  // Other threads that are posting something, which is soon done.
-    std::this_thread::yield();
-  }
+  visitors_.wait_until_gone();
   this->tell_end();
   this->wake_waiters();
   on_closed();

@@ -49,7 +49,7 @@ void Connection<P, T, C>::send_from_elsewhere(detail::packet_argument_t<sent_pac
   detail::require_sendable(ancillary, bytes.size());
   const std::size_t size = bytes.size() + post_overhead + detail::output_weight(ancillary);
   const std::size_t posted = posted_bytes_.fetch_add(size) + size;
-  const Visit visit(*this);
+  const Visit visit(visitors_);
   if (closed_) {
     throw Error(errc::closed);
   }
@@ -263,7 +263,7 @@ void Connection<P, T, C>::on_wait() {
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::fail_output(std::error_code ec) {
   output_error_ = ec;
-  end_sent_ = true;
+  end_sent_ = end_sent_ || !transport_has_failed();
   output_.drop(true);
   drop_ancillary_output();
   post([](Connection& self) {
