@@ -233,6 +233,12 @@ class Client {
 
     bool is_connected() const noexcept { return connection != nullptr && !connection->is_gone(); }
 
+    void require_unconnected() const {
+      if (attempt != nullptr || (is_connected() && !connection->has_ended())) {
+        throw Error(errc::already_connected);
+      }
+    }
+
     template <Transport T>
     void adopt(T transport) {
       transport.apply(options.socket);
@@ -273,9 +279,7 @@ class Client {
     if (state->closes != closes) {
       throw Error(errc::cancelled);
     }
-    if (state->attempt != nullptr || (state->is_connected() && !state->connection->has_ended())) {
-      throw Error(errc::already_connected);
-    }
+    state->require_unconnected();
     if (state->connection != nullptr) {
       state->connection->channel().close();
     }

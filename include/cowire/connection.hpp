@@ -293,7 +293,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void on_timer();
   void on_receive_timer(time_point now);
   void set_timer();
-  void end_input(std::error_code ec, const char* detail = "");
+  void end_input(std::error_code ec);
   void read_soon();
   void commit_read(std::size_t n);
   typename PacketReader<P>::Outcome next_packet(Slot& slot);
@@ -356,7 +356,6 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   time_point release_at_ = never;  // give memory back
 
   std::error_code input_end_;     // The peer's end, or what broke the input.
-  const char* end_detail_ = "";   // Says more of it.
   std::error_code output_error_;  // What broke the output; the rest of the input may still come.
   std::optional<Error> failure_;  // What broke the connection.
   std::uint64_t packets_received_ = 0;

@@ -146,9 +146,7 @@ Task<typename K::transport_type> ConnectAttempt::run(std::shared_ptr<ConnectAtte
   ErrorContext context;
   context.detail = "cannot connect to " + connector.name();
   if (too_late) {
-    using Milliseconds = std::chrono::milliseconds;
-    const auto limit = std::chrono::duration_cast<Milliseconds>(time_limit).count();
-    context.detail += " within " + std::to_string(limit) + " ms";
+    context.time_limit = time_limit;
   }
   context.detail += self->failures_.empty() ? "" : ": " + self->failures_;
   throw Error(too_late ? errc::connect_timeout : errc::connect_failed, std::move(context));

@@ -8,6 +8,14 @@
 
 namespace cowire {
 
+namespace detail {
+
+// Its address stands for the type. Not const: equal constants may be given one address.
+template <class T>
+inline char type_tag = 0;
+
+}  // namespace detail
+
 /// What is known of the peer that the calling code works for: see current_peer().
 ///
 /// Not a handle: nothing can be sent through it. Valid until the caller suspends; to be used on the
@@ -20,11 +28,26 @@ class PeerContext {
   /// The peer's address, known also after its end. to_string() makes text of it.
   virtual Endpoint remote_endpoint() const = 0;
 
+  /// The peer's state, if the handler's PeerState is a T; null if it is another type, or there is
+  /// none any more. What a handler writes there (a user's name, the number of a request) is known
+  /// to all code that it calls, as are the values of Python's context variables:
+  ///
+  ///     if (const PeerContext* peer = current_peer()) {
+  ///       if (const Visit* visit = peer->state<Visit>()) { ... visit->user ... }
+  ///     }
+  template <class T>
+  T* state() const noexcept {
+    return static_cast<T*>(find_state(&detail::type_tag<T>));
+  }
+
  protected:
   PeerContext() = default;
   PeerContext(const PeerContext&) = default;
   PeerContext& operator=(const PeerContext&) = default;
   ~PeerContext() = default;
+
+ private:
+  virtual void* find_state(const void*) const noexcept { return nullptr; }
 };
 
 /// The peer whose handler is running on this thread, or null: for code that a handler calls without

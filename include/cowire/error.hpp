@@ -4,6 +4,7 @@
 #include "cowire/bytes.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -231,14 +232,30 @@ struct ErrorContext {
   std::string detail;                  ///< What exactly was wrong: "no separator in 65537 bytes".
   std::optional<std::uint64_t> size;   ///< The size that was too large or wrong, in bytes.
   std::optional<std::uint64_t> limit;  ///< The limit that it broke, in bytes.
-  std::string peer;                    ///< The other side's address.
-  std::string first_bytes;             ///< The first bytes of the offending input, unescaped.
-  std::exception_ptr cause;            ///< The exception that this error reports.
+  std::optional<std::chrono::nanoseconds> time_limit;  ///< The time limit that passed.
+  std::string peer;                                    ///< The other side's address.
+  std::string first_bytes;   ///< The first bytes of the offending input, unescaped.
+  std::exception_ptr cause;  ///< The exception that this error reports.
 };
 
 namespace detail {
+
 inline constexpr std::string_view tls_hello = "a TLS ClientHello";
+
+// In the largest unit that has no fraction: "30 s", "250 ms".
+inline std::string text_of(std::chrono::nanoseconds time) {
+  const auto count = time.count();
+  const std::pair<std::int64_t, const char*> units[] = {
+      {1'000'000'000, " s"}, {1'000'000, " ms"}, {1'000, " us"}, {1, " ns"}};
+  for (const auto& [size, name] : units) {
+    if (count % size == 0) {
+      return std::to_string(count / size) + name;
+    }
+  }
+  return {};
 }
+
+}  // namespace detail
 
 /// Names the protocol that some bytes look like, when a peer seems to have called the wrong port;
 /// empty if they look like nothing known.
@@ -320,6 +337,9 @@ class Error : public std::system_error {
       }
       if (context.limit) {
         note("limit " + std::to_string(*context.limit) + " bytes");
+      }
+      if (context.time_limit) {
+        note("time limit " + detail::text_of(*context.time_limit));
       }
       if (!context.peer.empty()) {
         note("peer " + context.peer);

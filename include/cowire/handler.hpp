@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "cowire/current_peer.hpp"
 #include "cowire/generator.hpp"
 #include "cowire/peer.hpp"
 #include "cowire/protocol.hpp"
@@ -163,12 +164,16 @@ constexpr bool check_handler() {
 template <class H>
 class PeerStateOf {
  public:
+  void* find(const void*) noexcept { return nullptr; }
   void reset() noexcept {}
 };
 template <HasPeerState H>
 class PeerStateOf<H> {
  public:
   typename H::PeerState& operator*() noexcept { return *state_; }
+  void* find(const void* tag) noexcept {
+    return state_ && tag == &type_tag<typename H::PeerState> ? &*state_ : nullptr;
+  }
   void reset() noexcept { state_.reset(); }
 
  private:

@@ -97,6 +97,7 @@ class Server {
 
   /// Runs the handler's service_init and begins to accept.
   /// @throws Error already_serving, server_closed; and what service_init throws.
+  /// @cancellation Cancels service_init; then the server does not serve.
   Task<void> start() { return State::start(state_); }
 
   /// Starts, if that was not done, and returns when the server has been shut down, or when it has
@@ -120,6 +121,10 @@ class Server {
     return endpoints.empty() ? std::uint16_t{0} : endpoints.front().port;
   }
 
+  /// The sockets listened on, in the order of local_endpoints(), for their options; -1 for one that
+  /// has none. Do not close or read them. (The `sockets` of asyncio.Server.)
+  std::vector<int> native_handles() const { return state_->native_handles(); }
+
   /// The peers that are connected; also one whose TLS handshake failed, until it is gone.
   std::size_t connections() const noexcept { return state_->connections(); }
 
@@ -135,6 +140,7 @@ class Server {
   void close() { state_->close(); }
 
   /// Waits until the server does not serve and no peer is connected.
+  /// @cancellation Ends the wait only.
   Task<void> wait_closed() { return State::wait_stopped(state_); }
 
   /// Stops serving and waits until that is done. In this order: nobody is accepted any more; peers
@@ -147,6 +153,7 @@ class Server {
   /// The listeners stay open: peers may connect and wait, and the server may serve again. Does
   /// nothing if the server does not serve. May be called several times at once; an earlier deadline
   /// wins. Not to be awaited by a handler: see Service::request_shutdown().
+  /// @cancellation Ends the wait only: the server goes on stopping.
   Task<void> shutdown(std::chrono::nanoseconds deadline = {}) {
     return State::shutdown(state_, deadline);
   }

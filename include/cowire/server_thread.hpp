@@ -102,6 +102,11 @@ class ServerThread {
     return call([](const server_type& server) { return server.port(); });
   }
 
+  /// The sockets listened on: see Server::native_handles().
+  std::vector<int> native_handles() const {
+    return call([](const server_type& server) { return server.native_handles(); });
+  }
+
   /// The peers that are connected.
   std::size_t connections() const {
     return call([](const server_type& server) { return server.connections(); });

@@ -205,11 +205,14 @@ class ServerThreads {
   }
 
   /// The peers that are connected, to all shards. Not in a thread of the server's own.
-  std::size_t connections() const {
+  std::size_t connections() const { return stats().active; }
+
+  /// What all shards have done so far, in numbers. Not in a thread of the server's own.
+  ServerStats stats() const {
     require_other_thread();
-    std::size_t all = 0;
+    ServerStats all;
     for (const auto& shard : shards_) {
-      all += shard->connections();
+      all = all + shard->stats();
     }
     return all;
   }

@@ -18,6 +18,7 @@
 #include <ranges>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace cowire {
@@ -56,7 +57,7 @@ class SyncClient {
   /// still looking a name up then, it is waited for: that cannot be interrupted.
   SyncClient(const std::string& host, std::uint16_t port, P protocol, ClientOptions options = {})
       : client_(loop_.io(), std::move(protocol), std::move(options)) {
-    connected(client_.connect(host, port));
+    connect(host, port);
   }
 
   /// Connects by other means: `SyncClient client{UnixConnector("/run/my.sock"), protocol};`
@@ -64,7 +65,22 @@ class SyncClient {
   template <Connector K>
   SyncClient(K connector, P protocol, ClientOptions options = {})
       : client_(loop_.io(), std::move(protocol), std::move(options)) {
-    connected(client_.connect(std::move(connector)));
+    connect(std::move(connector));
+  }
+
+  /// On a connected socket from elsewhere, or another transport. `open(executor)` returns it:
+  ///
+  ///     SyncClient client{[&](const auto& executor) {
+  ///       return TcpTransport(asio::ip::tcp::socket(executor, asio::ip::tcp::v4(), handle));
+  ///     }, protocol};
+  ///
+  /// @throws What `open` throws.
+  template <class Open>
+    requires Transport<std::invoke_result_t<Open&, const asio::any_io_executor&>>
+  SyncClient(Open open, P protocol, ClientOptions options = {})
+      : client_(open(asio::any_io_executor(loop_.io().get_executor())), std::move(protocol),
+                std::move(options)) {
+    note_endpoints();
   }
 
   SyncClient(const SyncClient&) = delete;
@@ -76,6 +92,24 @@ class SyncClient {
       close();
     } catch (...) {  // Only want of memory: the connection is closed all the same, if less gently.
     }
+  }
+
+  /// Connects again, after close() or when a receive has told the end of the connection. Waits for
+  /// threads that send or receive; a close() by another thread meanwhile cancels it.
+  /// @throws Error As Client::connect().
+  void connect(const std::string& host, std::uint16_t port) { connect_with(host, port); }
+  template <class Rep, class Period>
+  void connect(const std::string& host, std::uint16_t port,
+               std::chrono::duration<Rep, Period> timeout) {
+    connect_with(host, port, timeout);
+  }
+  template <Connector K>
+  void connect(K connector) {
+    connect_with(std::move(connector));
+  }
+  template <Connector K, class Rep, class Period>
+  void connect(K connector, std::chrono::duration<Rep, Period> timeout) {
+    connect_with(std::move(connector), timeout);
   }
 
   /// Sends a packet; returns when the operating system has all of its bytes.
@@ -157,9 +191,9 @@ class SyncClient {
     bool closed = false;
     in_turn([&] {
       if (sending_) {
-        connection().channel().abort();
+        client_.abort();
       } else {
-        connection().channel().close();
+        client_.close();
       }
       asio::co_spawn(loop_.io(), connection().wait_closed(),
                      [&](const std::exception_ptr&) { loop_.finish(closed); });
@@ -181,8 +215,8 @@ class SyncClient {
   }
 
   /// The addresses, also after a close.
-  Endpoint local_endpoint() const { return local_; }
-  Endpoint remote_endpoint() const { return remote_; }
+  Endpoint local_endpoint() { return look_at(local_); }
+  Endpoint remote_endpoint() { return look_at(remote_); }
 
   /// What TLS says of the connection, such as the server's certificate; nothing without TLS, or
   /// after a close.
@@ -229,10 +263,12 @@ class SyncClient {
 
   detail::ClientChannel<P>& connection() { return *client_.connected(); }
 
-  static Error with_detail(errc code, const char* detail) {
+  Error timed_out(const char* detail, std::optional<std::chrono::nanoseconds> limit) const {
     ErrorContext context;
     context.detail = detail;
-    return Error(code, std::move(context));
+    context.time_limit = limit;
+    context.peer = to_string(remote_);
+    return Error(errc::timeout, std::move(context));
   }
 
   static Until end_of(const std::optional<std::chrono::nanoseconds>& timeout) {
@@ -244,19 +280,18 @@ class SyncClient {
     loop_.turn([&] { connection().in_turn([&f] { f(); }); });
   }
 
-  void connected(Task<void> attempt) {
-    std::exception_ptr failed;
-    bool done = false;
-    asio::co_spawn(loop_.io(), std::move(attempt), [&](const std::exception_ptr& error) {
-      failed = error;
-      loop_.finish(done);
-    });
-    loop_.wait(std::nullopt, done);
-    if (failed) {
-      std::rethrow_exception(failed);
-    }
+  template <class... How>
+  void connect_with(How&&... how);
+
+  void note_endpoints() {
     local_ = client_.local_endpoint();
     remote_ = client_.remote_endpoint();
+  }
+
+  Endpoint look_at(const Endpoint& endpoint) {
+    Endpoint seen;
+    loop_.turn([&] { seen = endpoint; });
+    return seen;
   }
 
   void send(detail::packet_argument_t<sent_packet> packet,
@@ -265,8 +300,7 @@ class SyncClient {
     const Until until = end_of(timeout);
     detail::SyncLoop::Place place(loop_, senders_);
     if (!place.wait(until)) {
-      throw with_detail(errc::timeout, "the packet's turn to be sent did not come in time")
-          .with_peer(to_string(remote_));
+      throw timed_out("the packet's turn to be sent did not come within the time limit", timeout);
     }
     Flushed flushed(*this);
     auto& channel = connection().channel();
@@ -285,7 +319,7 @@ class SyncClient {
       }
     });
     if (!loop_.wait(until, flushed.done)) {
-      give_up(flushed);
+      give_up(flushed, timeout);
     }
     if (flushed.code) {
       throw Error(flushed.code).with_peer(to_string(remote_));
@@ -293,7 +327,7 @@ class SyncClient {
   }
 
   // The time is over; or it was, and the packet has been sent while that was noticed.
-  void give_up(Flushed& flushed) {
+  void give_up(Flushed& flushed, std::optional<std::chrono::nanoseconds> timeout) {
     bool too_late = false;
     in_turn([&] {
       if (sending_) {
@@ -303,10 +337,10 @@ class SyncClient {
       }
     });
     if (too_late) {
-      throw with_detail(errc::timeout,
-                        "the packet could not be sent within the time limit, and the client was "
-                        "closed: nobody knows how much of it the server has got")
-          .with_peer(to_string(remote_));
+      throw timed_out(
+          "the packet could not be sent within the time limit, and the client was closed: nobody "
+          "knows how much of it the server has got",
+          timeout);
     }
   }
 
@@ -315,8 +349,9 @@ class SyncClient {
     const auto timeout = params.timeout();
     const Until until = end_of(timeout);
     detail::SyncLoop::Place place(loop_, receivers_);
+    const char* const no_packet = "no packet came within the time limit";
     if (!place.wait(until)) {
-      throw no_packet();
+      throw timed_out(no_packet, timeout);
     }
     std::optional<std::chrono::nanoseconds> left = timeout;
     if (until) {
@@ -333,18 +368,13 @@ class SyncClient {
     });
     loop_.wait(std::nullopt, reception.done);  // The connection has the time limit.
     if (reception.code == errc::timeout) {
-      throw no_packet();
+      throw timed_out(no_packet, timeout);
     }
     if (!reception.has_packet) {
       in_turn([&] { end = connection().end_of_input(); });
       return std::nullopt;
     }
     return Client<P>::take(connection().slot());
-  }
-
-  Error no_packet() const {
-    return with_detail(errc::timeout, "no packet came within the time limit")
-        .with_peer(to_string(remote_));
   }
 
   detail::SyncLoop loop_;

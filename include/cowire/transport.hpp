@@ -156,6 +156,7 @@ concept CarriesAncillary =
 ///     l.close()                               cancels, and the address is free again; may return
 ///                                             a std::error_code, which is logged
 ///     l.local_endpoint()     Endpoint         with the port that the system chose; closed too
+///     l.native_handle()      int              the socket, or -1; for options only
 template <class L>
 concept Listener = Transport<typename L::transport_type> && std::move_constructible<L> &&
                    requires(L& l, const L& c) {
@@ -165,6 +166,7 @@ concept Listener = Transport<typename L::transport_type> && std::move_constructi
                      l.cancel();
                      l.close();
                      { c.local_endpoint() } -> std::same_as<Endpoint>;
+                     { l.native_handle() } -> std::same_as<int>;
                    };
 
 }  // namespace cowire

@@ -99,9 +99,17 @@ struct Room {
 // [current]
 std::string log_text;  // Stands for a log file.
 
+struct Visit {
+  std::string customer;
+};
+
 void log(std::string_view text) {
   if (const cowire::PeerContext* peer = cowire::current_peer()) {
-    log_text += "[" + std::to_string(peer->id()) + " " + to_string(peer->remote_endpoint()) + "] ";
+    log_text += "[" + std::to_string(peer->id()) + " " + to_string(peer->remote_endpoint());
+    if (const Visit* visit = peer->state<Visit>()) {
+      log_text += " " + visit->customer;
+    }
+    log_text += "] ";
   }
   log_text += text;
   log_text += '\n';
@@ -115,6 +123,12 @@ cowire::Task<int> count_goods(std::string kind) {  // Knows nothing of peers.
 }
 
 struct Shop {
+  using PeerState = Visit;
+
+  cowire::Generator<std::string> on_connection(cowire::Peer<std::string>&, Visit& visit) {
+    visit.customer = co_yield {};
+  }
+
   cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
     const std::string kind = co_yield {};
     const int count = co_await count_goods(kind);
@@ -330,7 +344,7 @@ TEST_CASE("a log function adds the peer") {
   server.add_listener(door);
   asio::co_spawn(io, server.serve_forever(), asio::detached);
   auto end = door.connect();
-  const std::string question = "tea\n";
+  const std::string question = "Ann\ntea\n";
   std::string answer(100, '\0');
   asio::async_write(end, asio::buffer(question), [](std::error_code, std::size_t) {});
   end.async_read_some(asio::buffer(answer), [&](std::error_code, std::size_t n) {
@@ -340,7 +354,7 @@ TEST_CASE("a log function adds the peer") {
   });
   io.run_for(10s);
   CHECK(answer == "3\n");
-  CHECK(log_text == "[1 memory-a] counted tea\nanswered\n");
+  CHECK(log_text == "[1 memory-a Ann] counted tea\nanswered\n");
 }
 
 TEST_CASE("the peer leaves: the generator is destroyed, then on_disconnection runs") {

@@ -86,6 +86,43 @@ struct Looking {
   }
 };
 
+// What a handler keeps of a peer, and how other code sees it.
+struct Visit {
+  std::string user;
+  ~Visit() {
+    const PeerContext* const peer = current_peer();
+    destroyed += peer != nullptr && peer->id() == 1 ? user : "wrong";
+  }
+
+  static inline std::string destroyed;
+};
+std::string user() {
+  const PeerContext* const peer = current_peer();
+  const Visit* const visit = peer == nullptr ? nullptr : peer->state<Visit>();
+  return visit == nullptr ? "nobody" : visit->user;
+}
+Task<void> greet_later(std::string& journal) {
+  co_await wait_on(co_await asio::this_coro::executor, 1s);
+  journal += user() + " ";
+}
+
+struct Visited {
+  using PeerState = Visit;
+  std::string* journal;
+
+  void on_connection(Client&, Visit& visit) { visit.user = "guest"; }
+  Requests handle(Client&) {
+    *journal += user() + " ";
+    current_peer()->state<Visit>()->user = co_yield {};
+    *journal += user() + " ";
+    CHECK(current_peer()->state<std::string>() == nullptr);
+    co_await greet_later(*journal);
+    const auto executor = co_await asio::this_coro::executor;
+    auto later = greet_later(*journal);
+    asio::co_spawn(executor, std::move(later), asio::detached);
+  }
+};
+
 // Refers to what it is destroyed with.
 struct Leaving {
   std::string* journal;
@@ -156,6 +193,24 @@ CONTRACT_TEST("S16: tasks that are awaited see it, after each suspension, whoeve
   scene.pass(2s);
   CHECK(scene.until([&] { return journal == "111111111"; }));
   CHECK(who() == "-");
+}
+
+CONTRACT_TEST("S16: what the handler keeps of its peer is seen by all that it calls") {
+  std::string journal;
+  Visit::destroyed.clear();
+  Scene<Visited> scene(net, Visited{&journal});
+  CHECK(user() == "nobody");
+  auto guest = scene.guest();
+  CHECK(scene.until([&] { return journal == "guest "; }));
+  guest.say("Ann\n");
+  CHECK(scene.until([&] { return journal == "guest Ann "; }));
+  scene.pass(1s);
+  CHECK(journal == "guest Ann Ann Ann ");
+  guest.close();
+  CHECK(scene.until_empty());
+  CHECK(Visit::destroyed == "Ann");
+  scene.pass(1s);
+  CHECK(journal == "guest Ann Ann Ann nobody ");  // It is longer there than the peer.
 }
 
 CONTRACT_TEST("S16: nobody is left behind by an exception") {

@@ -53,7 +53,8 @@ CONTRACT_TEST("limits: a peer that is silent too long while it is waited for is 
   guest.close();
   CHECK(scene.until_empty());
   CHECK(journal == "destroyed open bye");
-  CHECK(scene.records.count("sent nothing within the time limit", LogLevel::warning) == 1);
+  CHECK(scene.records.count("sent nothing within the time limit (time limit 60 s",
+                            LogLevel::warning) == 1);
   CHECK(scene.records.count("", LogLevel::warning) == 1);
 }
 
@@ -146,8 +147,8 @@ CONTRACT_TEST("limits: a peer that does not finish a packet is closed, however b
   guest.close();
   CHECK(scene.until_empty());
   CHECK(journal == "bye");
-  CHECK(scene.records.count("did not finish a packet within the time limit", LogLevel::warning) ==
-        1);
+  CHECK(scene.records.count("did not finish a packet within the time limit (time limit 30 s",
+                            LogLevel::warning) == 1);
   CHECK(scene.records.count("", LogLevel::warning) == 1);
 }
 

@@ -2,7 +2,13 @@
 // What the server counts.
 #include "integration/scene.hpp"
 
+#include <array>
+#include <bit>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -30,8 +36,9 @@ Requests obey(Client& client) {
 }
 
 std::uint64_t ended(const ServerStats& stats) {
-  return stats.ended_by_peer + stats.ended_by_handler + stats.broken + stats.timed_out +
-         stats.overflowed + stats.failed + stats.shut_down;
+  return stats.refused + stats.ended_by_peer + stats.ended_by_handler + stats.broken +
+         stats.timed_out + stats.overflowed + stats.failed + stats.handshakes_failed +
+         stats.shut_down;
 }
 
 Script<> obeying() {
@@ -79,6 +86,13 @@ CONTRACT_TEST("stats: each connection is counted once, by what ended it") {
     CHECK(stats().broken == 1);
   }
   SUBCASE("the handler") {
+    guest.say("one\nclose\n");
+    CHECK(scene.until_ended(guest));
+    guest.close();
+    CHECK(scene.until_empty());
+    CHECK(stats().ended_by_handler == 1);
+  }
+  SUBCASE("the handler, after the first packet") {
     guest.say("close\n");
     CHECK(scene.until_ended(guest));
     guest.close();
@@ -115,19 +129,58 @@ CONTRACT_TEST("stats: each connection is counted once, by what ended it") {
   CHECK(ended(stats()) == 1);
 }
 
-TEST_CASE("stats: a refused peer, and pauses of accepting") {
+CONTRACT_TEST("stats: a peer is refused who is closed before the handler had a packet of his") {
   Script<> script;
-  script.talk = [](Client& client) -> Requests {
-    client.send_packet("full");
-    co_return;
-    co_yield {};
-  };
+  SUBCASE("by a return before the first yield") {
+    script.talk = [](Client& client) -> Requests {
+      client.send_packet("full");
+      co_return;
+      co_yield {};
+    };
+  }
+  SUBCASE("by on_connection") {
+    script.hello = [](Client& client) {
+      client.send_packet("full");
+      client.close();
+    };
+  }
+  SUBCASE("by abort") {
+    script.hello = [](Client& client) { client.abort(); };
+  }
+  SUBCASE("because he says nothing") {
+    script.talk = [](Client& client) -> Requests {
+      const Received line = co_yield as_result(0s);
+      client.close();
+    };
+  }
+  Scene<> scene(net, script);
+  auto guest = scene.guest();
+  CHECK(scene.until_ended(guest));
+  guest.close();
+  CHECK(scene.until_empty());
+  CHECK(scene.server.stats().refused == 1);
+  CHECK(scene.server.stats().accepted == 1);
+  CHECK(ended(scene.server.stats()) == 1);
+}
+
+TEST_CASE("stats: the numbers of several servers add up") {
+  static_assert(sizeof(ServerStats) == 17 * sizeof(std::uint64_t), "a new one is to be added up");
+  std::uint64_t numbers[17];
+  std::iota(std::begin(numbers), std::end(numbers), 1);
+  const ServerStats once = std::bit_cast<ServerStats>(numbers);
+  const auto twice = std::bit_cast<std::array<std::uint64_t, 17>>(once + once);
+  for (std::size_t i = 0; i < 17; ++i) {
+    CHECK(twice[i] == 2 * (i + 1));
+  }
+}
+
+TEST_CASE("stats: pauses of accepting") {
   asio::io_context io;
   ManualClock clock(io);
   BasicMemoryListener<ManualClock> door(io.get_executor());
   ServerOptions options;
   options.logger = Logger::silent();
-  Server<Lines, Script<>, ManualClock> server(io.get_executor(), Lines(), script, options);
+  Server<Lines, Script<>, ManualClock> server(io.get_executor(), Lines(), {}, options);
   server.add_listener(door);
   const auto serving = spawn(io, server.serve_forever());
   settle(io);
@@ -139,5 +192,4 @@ TEST_CASE("stats: a refused peer, and pauses of accepting") {
   settle(io);
   CHECK(server.stats().accept_back_offs == 2);
   CHECK(server.stats().accepted == 1);
-  CHECK(server.stats().ended_by_handler == 1);
 }

@@ -131,6 +131,7 @@ class AnyListener {
   void cancel() { it_->cancel(); }
   void close() { it_->close(); }
   cowire::Endpoint local_endpoint() const { return it_->local_endpoint(); }
+  int native_handle() { return it_->native_handle(); }
 
  private:
   class Concept {
@@ -142,6 +143,7 @@ class AnyListener {
     virtual void cancel() = 0;
     virtual void close() = 0;
     virtual cowire::Endpoint local_endpoint() const = 0;
+    virtual int native_handle() = 0;
   };
 
   template <class L>
@@ -158,6 +160,7 @@ class AnyListener {
     void cancel() override { listener_.cancel(); }
     void close() override { listener_.close(); }
     cowire::Endpoint local_endpoint() const override { return listener_.local_endpoint(); }
+    int native_handle() override { return listener_.native_handle(); }
 
    private:
     L listener_;

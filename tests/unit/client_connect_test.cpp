@@ -320,7 +320,8 @@ TEST_CASE("connect has a time limit") {
     clock.advance(2s);
     REQUIRE(ends(io, late));
     CHECK(late->code() == errc::connect_timeout);
-    CHECK(contains(message(*late), "127.0.0.1:" + std::to_string(full.port()) + " within 2000 ms"));
+    CHECK(
+        contains(message(*late), "127.0.0.1:" + std::to_string(full.port()) + " (time limit 2 s)"));
     CHECK_FALSE(client.is_connected());
 
     const auto again = spawn(io, client.connect("127.0.0.1", door.port()));
@@ -335,7 +336,7 @@ TEST_CASE("connect has a time limit") {
     clock.advance(5s);
     REQUIRE(ends(io, late));
     CHECK(late->code() == errc::connect_timeout);
-    CHECK(contains(message(*late), "within 5000 ms"));
+    CHECK(contains(message(*late), "(time limit 5 s)"));
   }
   SUBCASE("that passes at any moment") {
     for (int steps = 0; steps < 20; ++steps) {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <exception>
 #include <set>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 #include <utility>
 
 using namespace cowire;
+using namespace std::chrono_literals;
 
 static_assert(std::is_base_of_v<std::system_error, Error>);
 static_assert(std::is_nothrow_copy_constructible_v<Error>);
@@ -125,6 +127,22 @@ TEST_CASE("what() shows the context that is known") {
   CHECK(what(errc::too_large, context) ==
         "no separator in 70000 bytes (limit 65536 bytes, peer 127.0.0.1:5000, first bytes "
         "\"abc\\n\"): raise the limit of the serializer on both sides, or send smaller packets");
+}
+
+TEST_CASE("what() shows a time limit in the largest unit that fits") {
+  const std::pair<std::chrono::nanoseconds, const char*> texts[] = {
+      {0s, "0 s"},         {90s, "90 s"},   {250ms, "250 ms"},
+      {1500ms, "1500 ms"}, {20us, "20 us"}, {1'000'001ns, "1000001 ns"}};
+  for (const auto& [time, text] : texts) {
+    ErrorContext context;
+    context.detail = "no packet came";
+    context.time_limit = time;
+    context.peer = "host:1";
+    CHECK(what(errc::timeout, context) ==
+          "no packet came (time limit " + std::string(text) +
+              ", peer host:1): a receive has lost nothing: receive again, raise the limit, or "
+              "close");
+  }
 }
 
 TEST_CASE("what() of an error of the operating system is its message") {

@@ -56,7 +56,7 @@ TEST_CASE("a peer that stays silent is idle") {
   deadlines.keep_waiting(start, false);
   CHECK(deadlines.first() == at(60s));
   CHECK(deadlines.expire(at(60s - 1ns)) == Expired::nothing);
-  CHECK(deadlines.expire(at(60s)) == Expired::idle);
+  CHECK(deadlines.expire(at(60s)) == Expired::peer);
 }
 
 TEST_CASE("a packet that has begun has its own limit, which more bytes do not move") {
@@ -69,7 +69,7 @@ TEST_CASE("a packet that has begun has its own limit, which more bytes do not mo
   deadlines.got_bytes();
   deadlines.keep_waiting(at(55s), true);
   CHECK(deadlines.first() == at(60s));
-  CHECK(deadlines.expire(at(60s)) == Expired::packet);
+  CHECK(deadlines.expire(at(60s)) == Expired::peer);
 }
 
 TEST_CASE("a pause keeps what is left of the limits") {
@@ -86,7 +86,7 @@ TEST_CASE("a pause keeps what is left of the limits") {
   CHECK(deadlines.first() == at(204s));
   deadlines.pause(at(300s));  // Nobody looked in time: it has passed, and is not forgotten.
   deadlines.keep_waiting(at(400s), true);
-  CHECK(deadlines.expire(at(401s)) == Expired::packet);
+  CHECK(deadlines.expire(at(401s)) == Expired::peer);
 }
 
 TEST_CASE("a packet ends its limit, and the next one has a whole one") {
@@ -110,7 +110,7 @@ TEST_CASE("what is left of a packet's limit when a wait times out is for the nex
   deadlines.begin_wait(at(1h), std::nullopt);
   deadlines.keep_waiting(at(1h), true);
   CHECK(deadlines.first() == at(1h + 6s));
-  CHECK(deadlines.expire(at(1h + 6s)) == Expired::packet);
+  CHECK(deadlines.expire(at(1h + 6s)) == Expired::peer);
 }
 
 TEST_CASE("what is left of the idle limit too: short waits do not make silence free") {
@@ -123,7 +123,7 @@ TEST_CASE("what is left of the idle limit too: short waits do not make silence f
     deadlines.keep_waiting(now, false);
     now = deadlines.first();
     const Expired expired = deadlines.expire(now);
-    if (expired == Expired::idle) {
+    if (expired == Expired::peer) {
       break;
     }
     CHECK(expired == Expired::wait);
@@ -148,9 +148,9 @@ TEST_CASE("when several pass at once the peer's limits come before the wait's") 
   Deadlines deadlines(limits);
   deadlines.begin_wait(start, 60s);
   deadlines.keep_waiting(start, false);
-  CHECK(deadlines.expire(at(60s)) == Expired::idle);
+  CHECK(deadlines.expire(at(60s)) == Expired::peer);
   Deadlines packet(limits);
   packet.begin_wait(start, 10s);
   packet.keep_waiting(start, true);
-  CHECK(packet.expire(at(10s)) == Expired::packet);
+  CHECK(packet.expire(at(10s)) == Expired::peer);
 }

@@ -114,8 +114,15 @@ TEST_CASE("S1: a server over TCP has bound its port before it serves") {
   CHECK(!server.is_serving());
   CHECK(server.port() != 0);
   CHECK(server.local_endpoints() == std::vector<Endpoint>{{"127.0.0.1", server.port()}});
+  const std::vector<int> handles = server.native_handles();
+  REQUIRE(handles.size() == 1);
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  CHECK(::getsockopt(handles.front(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0);
+  CHECK(listens == 1);
   server.stop_listening();
   CHECK(server.port() == 0);
+  CHECK(server.native_handles().empty());
 }
 
 TEST_CASE("S2: start works once at a time, and not after the end of listening") {
@@ -547,6 +554,41 @@ TEST_CASE("serve_forever, cancelled during service_init, ends") {
   world.serve();
   world.pass(1h);
   CHECK(world->is_serving());
+}
+
+TEST_CASE("start, cancelled during service_init, throws, and the server does not serve") {
+  Script script;
+  Journal journal;
+  script.init = [&](Service& service) -> Task<void> {
+    const Mark mark(journal, "init");
+    co_await wait_on(service.executor(), 1h);
+  };
+  MemoryServer world(script);
+  const auto starting = world.run(world->start());
+  starting->cancel.emit(asio::cancellation_type::terminal);
+  world.settle();
+  CHECK(starting->code() == asio::error::operation_aborted);
+  CHECK(journal == Journal{"init"});
+  CHECK(!world->is_serving());
+  CHECK(world->is_listening());
+}
+
+TEST_CASE("shutdown and wait_closed, cancelled, wait no longer; the server goes on stopping") {
+  MemoryServer world(talking(echo_or_wait));
+  const auto serving = world.serve();
+  Guest guest = world.guest();
+  const auto closed = world.run(world->wait_closed());
+  const auto stopped = world.run(world->shutdown());
+  CHECK(!stopped->done);  // It waits for the guest's end.
+  for (const auto& waiting : {stopped, closed}) {
+    waiting->cancel.emit(asio::cancellation_type::terminal);
+    world.settle();
+    CHECK(waiting->code() == asio::error::operation_aborted);
+  }
+  CHECK(!serving->done);
+  guest.close();
+  world.settle();
+  CHECK(serving->succeeded());
 }
 
 TEST_CASE("a caller whose start failed can be cancelled at what it does next") {

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -125,6 +126,35 @@ ServerOptions silent() {
   options.limits.close_timeout = 100ms;
   return options;
 }
+
+/// The peers of all shards, which send to each other.
+struct Room {
+  std::mutex mutex;
+  std::vector<std::pair<std::size_t, Peer<std::string>>> peers;
+};
+struct Talker {
+  std::size_t shard;
+  std::shared_ptr<Room> room;
+
+  void on_connection(Peer<std::string>& client) {
+    client.send_packet("welcome");
+    const std::lock_guard lock(room->mutex);
+    room->peers.emplace_back(shard, client);
+  }
+  Generator<std::string> handle(Peer<std::string>& client) {
+    const std::string line = co_yield {};
+    const std::lock_guard lock(room->mutex);
+    for (auto& [where, peer] : room->peers) {
+      (void)thrown([&, &to = peer] { to.send_packet(line); });  // It may be gone.
+    }
+  }
+  void on_disconnection(Peer<std::string>& client) {
+    const std::lock_guard lock(room->mutex);
+    std::erase_if(room->peers, [&](const auto& one) {
+      return one.first == shard && one.second.id() == client.id();
+    });
+  }
+};
 
 /// Makes the handlers of shards.
 struct Factory {
@@ -236,6 +266,53 @@ TEST_CASE("ServerThreads: many connections are served by several threads") {
   }
   CHECK(shards.size() > 1);
   CHECK(server.connections() == 64);
+  const ServerStats stats = server.stats();
+  CHECK(stats.accepted == 64);
+  CHECK(stats.active == 64);
+  CHECK(stats.packets_received == 64);
+  CHECK(stats.packets_sent == 64);
+}
+
+TEST_CASE(
+    "H14: ServerThreads: handlers send to the peers of all threads, and nothing is mixed up") {
+  constexpr std::size_t count = 8;
+  constexpr int lines = 25;
+  const auto room = std::make_shared<Room>();
+  ServerThreads server(
+      threads(2), "127.0.0.1", 0, Lines{}, [&](std::size_t shard) { return Talker{shard, room}; },
+      silent());
+  server.start();
+  std::vector<std::unique_ptr<SyncClient<Lines>>> clients;
+  for (std::size_t i = 0; i < count; ++i) {
+    clients.push_back(std::make_unique<SyncClient<Lines>>("127.0.0.1", server.port(), Lines{}));
+    CHECK(clients.back()->recv_packet(30s) == "welcome");
+  }
+  std::vector<std::future<bool>> threads;
+  for (std::size_t i = 0; i < count; ++i) {
+    threads.push_back(std::async(std::launch::async, [&client = *clients[i], i] {
+      for (int line = 0; line < lines; ++line) {
+        client.send_packet(std::to_string(i) + " " + std::to_string(line), 30s);
+      }
+      std::array<int, count> heard{};
+      bool in_order = true;
+      for (std::size_t n = 0; n < count * lines; ++n) {
+        std::istringstream line(client.recv_packet(30s));
+        std::size_t speaker = count;
+        int number = -1;
+        line >> speaker >> number;
+        in_order = in_order && speaker < count && number == heard[speaker]++;
+      }
+      if (i % 2 == 0) {
+        client.abort();  // The others go on talking.
+      } else {
+        client.send_packet("bye");
+      }
+      return in_order;
+    }));
+  }
+  for (auto& thread : threads) {
+    CHECK(thread.get());
+  }
 }
 
 TEST_CASE("ServerThreads: on one socket, whoever is free takes the next connection") {

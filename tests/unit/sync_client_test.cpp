@@ -96,6 +96,22 @@ std::error_code code_of(Call&& call) {
   return error ? error->code() : std::error_code();
 }
 
+/// A port where nobody answers: the queue of connections is full.
+struct FullDoor {
+  FullDoor() {
+    acceptor.bind({asio::ip::address_v4::loopback(), 0});
+    acceptor.listen(0);
+    for (int i = 0; i < 4; ++i) {
+      fillers.emplace_back(io).async_connect(acceptor.local_endpoint(), [](std::error_code) {});
+    }
+  }
+  std::uint16_t port() const { return acceptor.local_endpoint().port(); }
+
+  asio::io_context io;
+  tcp::acceptor acceptor{io, tcp::v4()};
+  std::vector<tcp::socket> fillers;
+};
+
 /// Starts a thread that receives one packet; gives it, or the message of the error's code.
 std::future<std::string> receive_in_thread(SyncClient<Lines>& client, RecvParams params = {}) {
   return std::async(std::launch::async, [&client, params] {
@@ -151,19 +167,89 @@ TEST_CASE("C20: SyncClient: a failed connect is one error that names the address
 }
 
 TEST_CASE("SyncClient: a connect that nobody answers ends by its time limit") {
-  asio::io_context io;
-  tcp::acceptor full(io, tcp::v4());
-  full.bind({asio::ip::address_v4::loopback(), 0});
-  full.listen(0);
-  std::vector<tcp::socket> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.emplace_back(io).async_connect(full.local_endpoint(), [](std::error_code) {});
-  }
+  const FullDoor full;
   ClientOptions options;
   options.connect_timeout = 20ms;
-  CHECK(code_of([&] {
-          SyncClient client("127.0.0.1", full.local_endpoint().port(), Lines{}, options);
-        }) == errc::connect_timeout);
+  CHECK(code_of([&] { SyncClient client("127.0.0.1", full.port(), Lines{}, options); }) ==
+        errc::connect_timeout);
+}
+
+TEST_CASE("SyncClient: connects again, after a close or when it was told of the end") {
+  Pair pair;
+  const std::uint16_t port = pair.acceptor.local_endpoint().port();
+  const Endpoint before = pair.client.local_endpoint();
+  SUBCASE("after a close") {
+    pair.server.close();
+    pair.client.close();
+  }
+  SUBCASE("after the end") {
+    pair.server.close();
+    CHECK(pair.client.next_packet() == std::nullopt);
+  }
+  SUBCASE("after a failed attempt") {
+    pair.server.close();
+    pair.client.close();
+    const FullDoor full;
+    CHECK(code_of([&] { pair.client.connect("127.0.0.1", full.port(), 20ms); }) ==
+          errc::connect_timeout);
+    CHECK_FALSE(pair.client.is_connected());
+    CHECK(pair.client.local_endpoint() == before);
+  }
+  pair.client.connect(TcpConnector("127.0.0.1", port), 10s);
+  pair.server = pair.acceptor.accept();
+  CHECK(pair.client.is_connected());
+  CHECK(pair.client.local_endpoint() == to_endpoint(pair.server.remote_endpoint()));
+  CHECK(pair.client.local_endpoint() != before);
+  pair.client.send_packet("again");
+  CHECK(pair.hear(6) == "again\n");
+  pair.say("and\n");
+  CHECK(pair.client.recv_packet() == "and");
+}
+
+TEST_CASE("SyncClient: connecting while it is connected is an error, and disturbs nobody") {
+  Pair pair;
+  auto received = receive_in_thread(pair.client);
+  pair.say_to_receiver("fir");
+  CHECK(code_of([&] { pair.client.connect("127.0.0.1", 1); }) == errc::already_connected);
+  pair.say("st\n");
+  CHECK(received.get() == "first");
+}
+
+TEST_CASE("C13: SyncClient: a close by another thread ends a connect") {
+  Pair pair;
+  pair.server.close();
+  pair.client.close();
+  const FullDoor full;
+  auto code = std::async(std::launch::async, [&] {
+    return code_of([&] { pair.client.connect("127.0.0.1", full.port(), 60s); });
+  });
+  while (code.wait_for(0s) != std::future_status::ready) {  // It may not have begun yet.
+    pair.client.close();
+  }
+  CHECK(code.get() == errc::cancelled);
+}
+
+TEST_CASE("C2: SyncClient: a connected socket from elsewhere") {
+  asio::io_context io;
+  tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket connected(io);
+  connected.connect(acceptor.local_endpoint());
+  tcp::socket server = acceptor.accept();
+  const int handle = connected.release();
+  SyncClient client(
+      [&](const auto& executor) { return TcpTransport(tcp::socket(executor, tcp::v4(), handle)); },
+      Lines{});
+  CHECK(client.native_handle() == handle);
+  CHECK(client.remote_endpoint() == to_endpoint(acceptor.local_endpoint()));
+  client.send_packet("hello");
+  std::string heard(6, ' ');
+  asio::read(server, asio::buffer(heard));
+  CHECK(heard == "hello\n");
+  server.close();
+  client.close();
+  client.connect("127.0.0.1", acceptor.local_endpoint().port());
+  CHECK(client.is_connected());
+  acceptor.accept().close();
 }
 
 TEST_CASE("SyncClient: connects to a Unix socket") {

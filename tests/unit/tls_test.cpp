@@ -133,7 +133,7 @@ TEST_CASE("L1: a handshake that is not finished in time ends the connection, sil
   CHECK(guest.has_ended());
   CHECK(world->connections() == 0);
   CHECK(world.records.complaints() == "");
-  CHECK(world.records.count("was not finished within the time limit") == 1);
+  CHECK(world.records.count("was not finished within the time limit (time limit 10 s") == 1);
   CHECK(world->stats().handshakes_failed == 1);
 }
 

@@ -14,9 +14,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace cowire;
 using namespace std::chrono_literals;
@@ -49,6 +51,40 @@ class SharedPort {
 };
 
 }  // namespace
+
+TEST_CASE("ServerThreads: TLS: certificates are replaced while others connect") {
+  const auto make = [](std::size_t shard) { return WhoAmI{shard}; };
+  ServerThreads server(threads(2).on_one_socket(), Lines{}, make);
+  TlsServerContext context(test_authority().issue({.name = "first"}));
+  server.listen([&](const auto& executor, const TcpListenOptions& options) {
+    return listen_tls(executor, "127.0.0.1", 0, context, options);
+  });
+  server.start();
+  std::vector<std::future<std::string>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::async(std::launch::async, [port = server.port()] {
+      const TlsConnector connector(TcpConnector("127.0.0.1", port), "localhost",
+                                   test_client_context());
+      std::string last;
+      while (last != "CN=second") {
+        SyncClient client(connector, Lines{});
+        client.send_packet("who?");
+        CHECK(client.recv_packet(30s).ends_with("in secret"));
+        last = client.tls()->peer_subject;
+      }
+      return last;
+    }));
+  }
+  const auto other = test_authority().issue({.name = "other"});
+  const auto second = test_authority().issue({.name = "second"});
+  for (int i = 0; i < 20; ++i) {
+    context.replace(other);
+    context.replace(i == 19 ? second : test_authority().issue({.name = "first"}));
+  }
+  for (auto& client : clients) {
+    CHECK(client.get() == "CN=second");
+  }
+}
 
 TEST_CASE("ServerThreads: TLS, whatever the threads share") {
   const SharedPort shared;

@@ -397,6 +397,46 @@ TEST_CASE("tls: a handshake can be cancelled at every step") {
   CHECK(not_noticed <= 2);  // The last bytes had been sent.
 }
 
+TEST_CASE("tls: a write, or a read, that waits for another sending can be cancelled") {
+  TlsServer world;  // For its io_context.
+  auto ends = MemoryEnd::pair(world.io.get_executor(), {.capacity = 0}, {.capacity = 1'000});
+  DeafSpeaker speaker(std::move(ends.first));
+  TlsEnd server(std::move(ends.second), test_server_context());
+  std::optional<std::error_code> shaken;
+  server.async_handshake([&shaken](std::error_code ec) { shaken = ec; });
+  REQUIRE(speaker.shake_hands(world));
+  REQUIRE(shaken == std::error_code());
+
+  asio::cancellation_signal cancel_read;
+  std::optional<std::error_code> read;
+  char byte = 0;
+  server.async_read_some(
+      asio::buffer(&byte, 1),
+      asio::bind_cancellation_slot(cancel_read.slot(),
+                                   [&read](std::error_code ec, std::size_t) { read = ec; }));
+  for (int i = 0; i < 5'000; ++i) {  // Each is to be answered, for which there is no room at last.
+    REQUIRE(SSL_key_update(speaker.engine.native_handle(), SSL_KEY_UPDATE_REQUESTED) == 1);
+    speaker.engine.handshake();
+    speaker.write();
+    world.settle();
+  }
+  asio::cancellation_signal cancel_write;
+  std::optional<std::error_code> written;
+  server.async_write_some(
+      asio::buffer("one", 3),
+      asio::bind_cancellation_slot(cancel_write.slot(),
+                                   [&written](std::error_code ec, std::size_t) { written = ec; }));
+  world.settle();
+  CHECK(!written);
+  CHECK(!read);
+  cancel_write.emit(asio::cancellation_type::terminal);
+  world.settle();
+  CHECK(written == asio::error::operation_aborted);
+  cancel_read.emit(asio::cancellation_type::terminal);
+  world.settle();
+  CHECK(read == asio::error::operation_aborted);
+}
+
 TEST_CASE("tls: an end that waits for room outlives the wait of an idle client") {
   FullWire wire;
   TlsClient client(std::move(wire.end), Lines{});

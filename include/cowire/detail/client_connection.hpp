@@ -172,6 +172,7 @@ class ClientConnection final : public Connection<P, T, C>, public ClientChannel<
     if (failed == errc::timeout) {
       ErrorContext context;
       context.detail = "no packet came within the time limit";
+      context.time_limit = timeout;
       throw Error(errc::timeout, std::move(context)).with_peer(to_string(this->remote_endpoint()));
     }
     if (failed) {

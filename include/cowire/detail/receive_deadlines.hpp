@@ -17,7 +17,7 @@ template <class TimePoint>
 class ReceiveDeadlines {
  public:
   static constexpr TimePoint never = TimePoint::max();
-  enum class Expired { nothing, wait, idle, packet };
+  enum class Expired { nothing, wait, peer };
 
   explicit ReceiveDeadlines(const Limits& limits) : limits_(&limits) { got_packet(); }
 
@@ -56,11 +56,8 @@ class ReceiveDeadlines {
 
   // Which of the limits has passed; the limits of the peer come before that of the wait.
   Expired expire(TimePoint now) {
-    if (packet_ <= now) {
-      return Expired::packet;
-    }
-    if (idle_ <= now) {
-      return Expired::idle;
+    if (packet_ <= now || idle_ <= now) {
+      return Expired::peer;
     }
     if (wait_ > now) {
       return Expired::nothing;

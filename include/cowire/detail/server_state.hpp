@@ -51,6 +51,7 @@ class ListenerSlot {
   virtual bool is_open() const = 0;
   virtual void cancel() = 0;
   virtual std::error_code close() = 0;
+  virtual int native_handle() = 0;
 
  private:
   Endpoint endpoint_;
@@ -92,6 +93,7 @@ class ServerState final : public SessionOwner<P, H>,
                        [](const auto& listener) { return listener->is_open(); });
   }
   std::vector<Endpoint> local_endpoints() const override;
+  std::vector<int> native_handles() const;
   std::size_t connections() const noexcept override { return sessions_.size(); }
   ServerStats stats() const noexcept {
     ServerStats now = this->context->stats;
@@ -120,12 +122,13 @@ class ServerState final : public SessionOwner<P, H>,
   // Makes a session of an accepted connection.
   template <class T>
   void accepted(T transport) {
+    ++this->context->stats.accepted;
     if (stop_at_) {  // It came through the door while that was being shut.
+      ++this->context->stats.refused;
       transport.abort();
       return;
     }
     transport.apply(options_.socket);
-    ++this->context->stats.accepted;
     std::shared_ptr<Session<P, H, T, C>> session;
     try {
       session = std::make_shared<Session<P, H, T, C>>(std::move(transport),

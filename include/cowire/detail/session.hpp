@@ -92,6 +92,8 @@ class Session final : public Connection<P, T, C>,
 
   void wait_for_request(Slot& slot) override { slot_ = &slot; }
 
+  void* find_state(const void* tag) const noexcept override { return state_.find(tag); }
+
   // Connection: what happens to the peer.
 
   void on_received() override {
@@ -113,6 +115,7 @@ class Session final : public Connection<P, T, C>,
   void on_receive_timeout() override {
     ErrorContext context;
     context.detail = "no packet came within the time limit of the yield";
+    context.time_limit = timeout_;
     context.peer = to_string(this->remote_endpoint());
     answer(Error(errc::timeout, std::move(context)));
   }
@@ -327,7 +330,7 @@ class Session final : public Connection<P, T, C>,
 
   std::shared_ptr<SessionOwner<P, H>> owner_;
   Peer<typename P::sent_packet> peer_;
-  [[no_unique_address]] PeerStateOf<H> state_;
+  [[no_unique_address]] mutable PeerStateOf<H> state_;  // Others see it through current_peer().
   Generator<Request> generator_;
   Slot* slot_ = nullptr;  // Of the yield that the generator waits at.
   // Of the yield too, which sets it each time: it is in the generator's frame.

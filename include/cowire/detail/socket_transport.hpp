@@ -97,6 +97,7 @@ class SocketListener {
     std::error_code ignored;
     acceptor_.close(ignored);
   }
+  int native_handle() { return static_cast<int>(acceptor_.native_handle()); }
 
  protected:
   explicit SocketListener(const executor_type& executor) : acceptor_(executor) {}

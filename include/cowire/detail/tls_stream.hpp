@@ -171,17 +171,31 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   // Calls handler() when the sending that is under way has ended: for one writer and one reader.
   template <class Handler>
   void wait_until_sent(Handler handler) {
-    waiting_writer_ = PendingHandler<>(std::move(handler), next_.get_executor());
+    wait(&TlsStream::waiting_writer_, std::move(handler));
   }
   template <class Handler>
   void wait_for_output_room(Handler handler) {
-    waiting_reader_ = PendingHandler<>(std::move(handler), next_.get_executor());
+    wait(&TlsStream::waiting_reader_, std::move(handler));
   }
 
   // Plain text that was encrypted but is not yet sent: the write that follows begins with it.
   std::size_t encrypted = 0;
 
  private:
+  // One that is cancelled is called, too, and looks.
+  template <class Handler>
+  void wait(PendingHandler<> TlsStream::* place, Handler handler) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    this->*place = PendingHandler<>(std::move(handler), next_.get_executor());
+    if (slot.is_connected()) {
+      slot.assign([weak = this->weak_from_this(), place](asio::cancellation_type) {
+        if (const auto self = weak.lock()) {
+          ((*self).*place).complete();
+        }
+      });
+    }
+  }
+
   bool is_tolerated() const noexcept {
     return settings_->accept_missing_close_notify && engine_.error() == errc::truncated;
   }

@@ -20,6 +20,7 @@ void Connection<P, T, C>::start_handshake(Done done) {
     if (self->handshake_too_late_) {
       ErrorContext context;
       context.detail = "the TLS handshake was not finished within the time limit";
+      context.time_limit = self->limits().handshake_timeout;
       context.peer = self->peer_name();
       error.emplace(errc::peer_timeout, std::move(context));
     } else if (ec == condition::disconnected) {
@@ -92,10 +93,16 @@ Error Connection<P, T, C>::end_error() const {
   }
   ErrorContext context;
   context.peer = peer_name();
-  if (!closing_) {
-    context.detail = end_detail_;
+  const std::error_code code = end_code();
+  if (code == errc::truncated) {
+    context.detail = "the TLS stream ended without a close_notify";
+  } else if (code == errc::peer_timeout) {
+    const bool was_slow = reader_.mid_packet();
+    context.detail = was_slow ? "the peer did not finish a packet within the time limit"
+                              : "the peer sent nothing within the time limit";
+    context.time_limit = was_slow ? limits().frame_timeout : limits().idle_timeout;
   }
-  return Error(end_code(), std::move(context));
+  return Error(code, std::move(context));
 }
 
 template <Protocol P, Transport T, class C>
@@ -186,7 +193,7 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
   if (ec) {
     // A transport that sends its end may have failed by itself, and has that to say.
     peer_gone_ = closing_ || !SendsItsEnd<T> || ec == asio::error::eof;
-    end_input(ec, ec == errc::truncated ? "the TLS stream ended without a close_notify" : "");
+    end_input(ec);
   } else if (!closing_) {
     commit_read(n);
     if (!std::exchange(has_heard_, true)) {
@@ -203,13 +210,12 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
 }
 
 template <Protocol P, Transport T, class C>
-void Connection<P, T, C>::end_input(std::error_code ec, const char* detail) {
+void Connection<P, T, C>::end_input(std::error_code ec) {
   if (ec == asio::error::eof) {
     reader_.end();  // It knows whether a packet was cut.
     ec = errc::end_of_stream;
   }
   input_end_ = ec;
-  end_detail_ = detail;
 }
 
 // The read was cancelled because the connection idles: wait for bytes without a place for them.
@@ -265,6 +271,7 @@ void Connection<P, T, C>::on_timer() {
     ErrorContext context;
     context.detail = "the peer took nothing of what is queued for it within the time limit";
     context.size = output_.size();
+    context.time_limit = limits().send_timeout;
     fail(Error(errc::peer_timeout, std::move(context)));
     return;
   }
@@ -293,12 +300,7 @@ void Connection<P, T, C>::on_receive_timer(time_point now) {
       begin_turn();
       on_receive_timeout();
       return;
-    case Expired::idle:
-      end_input(errc::peer_timeout, "the peer sent nothing within the time limit");
-      break;
-    case Expired::packet:
-      end_input(errc::peer_timeout, "the peer did not finish a packet within the time limit");
-      break;
+    case Expired::peer: end_input(errc::peer_timeout); break;
   }
   notify();
 }

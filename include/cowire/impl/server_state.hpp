@@ -32,6 +32,8 @@ void ServerState<P, H, C>::add_listener(L listener) {
       }
     }
 
+    int native_handle() override { return listener_.native_handle(); }
+
    private:
     L listener_;
   };
@@ -51,6 +53,17 @@ std::vector<Endpoint> ServerState<P, H, C>::local_endpoints() const {
     }
   }
   return endpoints;
+}
+
+template <Protocol P, class H, class C>
+std::vector<int> ServerState<P, H, C>::native_handles() const {
+  std::vector<int> handles;
+  for (const auto& listener : listeners_) {
+    if (listener->is_open()) {
+      handles.push_back(listener->native_handle());
+    }
+  }
+  return handles;
 }
 
 template <Protocol P, class H, class C>

@@ -1,14 +1,45 @@
 // SPDX-License-Identifier: BSL-1.0
-// The range of packets of cowire/sync_client.hpp, which includes this file.
+// Longer bodies of cowire/sync_client.hpp, which includes this file.
 #pragma once
 
 #include "cowire/sync_client.hpp"
 
+#include <asio/co_spawn.hpp>
+
 #include <cstddef>
+#include <exception>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 namespace cowire {
+
+template <Protocol P>
+template <class... How>
+void SyncClient<P>::connect_with(How&&... how) {
+  loop_.turn([this] { client_.state_->require_unconnected(); });
+  // Nobody sends or receives meanwhile: they use the connection between their turns, too.
+  detail::SyncLoop::Place sender(loop_, senders_);
+  detail::SyncLoop::Place receiver(loop_, receivers_);
+  sender.wait(std::nullopt);
+  receiver.wait(std::nullopt);
+  std::exception_ptr failed;
+  bool done = false;
+  loop_.turn([&] {
+    asio::co_spawn(loop_.io(), client_.connect(std::forward<How>(how)...),
+                   [&](const std::exception_ptr& error) {
+                     failed = error;
+                     if (!failed) {
+                       note_endpoints();
+                     }
+                     loop_.finish(done);
+                   });
+  });
+  loop_.wait(std::nullopt, done);
+  if (failed) {
+    std::rethrow_exception(failed);
+  }
+}
 
 /// What SyncClient::packets() returns: an input range, to be iterated over once.
 template <Protocol P>

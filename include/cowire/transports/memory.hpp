@@ -182,6 +182,7 @@ class BasicMemoryListener {
     cancel();
   }
   Endpoint local_endpoint() const { return {"memory", 0}; }
+  int native_handle() const noexcept { return -1; }
 
  private:
   struct State {

@@ -196,6 +196,7 @@ class TlsListener {
   void cancel() { listener_.cancel(); }
   auto close() { return listener_.close(); }
   Endpoint local_endpoint() const { return listener_.local_endpoint(); }
+  int native_handle() { return listener_.native_handle(); }
 
  private:
   L listener_;
