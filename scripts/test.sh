@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds the library's tests and examples, and runs every test.
+# Installs what is missing, builds the library's tests and examples with AddressSanitizer and
+# UndefinedBehaviorSanitizer, and runs every test. Arguments are for CMake: -D CMAKE_CXX_COMPILER=...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
@@ -8,11 +9,11 @@ install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-d
   doctest/doctest.h:doctest-dev openssl/ssl.h:libssl-dev openssl:openssl telnet:telnet \
   nc:netcat-openbsd socat:socat python3:python3 "${libraries_of_examples[@]}"
 
-say "Configuring build/dev"
-cmake --preset dev
+say "Configuring build/asan"
+cmake --preset asan "$@"
 
 say "Building with $CMAKE_BUILD_PARALLEL_LEVEL jobs"
-cmake --build --preset dev
+cmake --build --preset asan
 
 say "Running the tests"
-ctest --preset dev
+ctest --preset asan
