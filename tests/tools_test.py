@@ -97,5 +97,77 @@ class EasyNetworkTable(ToolTest):
         self.assert_problem("H2 is missing")
 
 
+class Blocks(ToolTest):
+    """tools/sync_snippets.py on a page with one block."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("README.md", "# A project\n")
+        self.write("examples/x.cpp", "// [part]\n  int x;\n// [/part]\n")
+        self.write("tests/package/a/CMakeLists.txt", "# [part]\nproject(a)\n# [/part]\n")
+        self.write("tests/CMakeLists.txt", "examples/x_test.py")
+        self.write("tests/examples/x_test.py", "plays docs/page.md")
+        self.write("tests/examples/lost_test.py", "is not in CMakeLists.txt, but plays docs/page.md")
+        self.write(".ci/run", "# make fun\n  make all\n")
+
+    def check(self, language, source, block, *arguments):
+        comment = f"<!-- {source} -->\n" if source else ""
+        self.write("docs/page.md", f"{comment}```{language}\n{block}\n```\n")
+        return self.run_tool("sync_snippets.py", *(arguments or ["--check"]))
+
+    def assert_accounted(self, *block):
+        content, output = self.check(*block)
+        self.assertTrue(content, output)
+
+    def assert_problem(self, text, *block):
+        content, output = self.check(*block)
+        self.assertFalse(content)
+        self.assertIn(text, output)
+
+    def test_what_is_accounted_for(self):
+        self.assert_accounted("cpp", "snippet: examples/x.cpp#part", "int x;")
+        self.assert_accounted("cmake", "snippet: tests/package/a/CMakeLists.txt#part", "project(a)")
+        self.assert_accounted("console", "checked by: tests/examples/x_test.py", "> hello")
+        self.assert_accounted("sh", "run by: .ci/run", "make all   # everything")
+        self.assert_accounted("text", None, "a --- b")
+
+    def test_no_line_before_it(self):
+        for language in ("cpp", "cmake", "console", "sh"):
+            self.assert_problem("no line <!-- ", language, None, "x")
+
+    def test_a_language_that_nobody_knows(self):
+        self.assert_problem("a block of python", "python", None, "x")
+        self.assert_problem("a block of no language", "", None, "x")
+
+    def test_code_that_differs(self):
+        self.assert_problem("differs from the code", "cpp", "snippet: examples/x.cpp#part", "int y;")
+        self.assertTrue(self.check("cpp", "snippet: examples/x.cpp#part", "int y;",
+                                   "--root", str(self.root))[0])
+        self.assertIn("int x;", self.read("docs/page.md"))
+
+    def test_what_proves_nothing(self):
+        self.assert_problem("proves nothing", "cmake", "snippet: examples/x.cpp#part", "int x;")
+        self.assert_problem("marked [other]", "cpp", "snippet: examples/x.cpp#other", "int x;")
+        self.assert_problem("no file", "cpp", "snippet: examples/y.cpp#part", "int x;")
+        self.assert_problem("not by checked by", "cpp", "checked by: tests/examples/x_test.py", "x")
+
+    def test_a_dialogue_that_no_test_plays(self):
+        lost, gone = "tests/examples/lost_test.py", "tests/examples/gone_test.py"
+        self.assert_problem("is no script of", "console", f"checked by: {lost}", "x")
+        self.assert_problem("there is no file", "console", f"checked by: {gone}", "x")
+        self.write("tests/examples/x_test.py", "plays docs/other.md")
+        self.assert_problem("does not mention docs/page.md", "console",
+                            "checked by: tests/examples/x_test.py", "x")
+
+    def test_a_command_that_is_not_run(self):
+        for command in ("make fun", "make al", "make all -k"):
+            self.assert_problem(f"does not run '{command}'", "sh", "run by: .ci/run", command)
+        self.assert_problem("is no file that CI runs", "sh", "run by: examples/x.cpp", "int x;")
+
+    def test_a_line_that_is_not_before_a_block(self):
+        self.write("README.md", "<!-- snippet: examples/x.cpp#part -->\n\ntext\n")
+        self.assert_problem("must stand right before", "text", None, "x")
+
+
 if __name__ == "__main__":
     unittest.main()
