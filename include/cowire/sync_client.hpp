@@ -98,15 +98,18 @@ class SyncClient {
   /// threads that send or receive; a close() by another thread meanwhile cancels it.
   /// @throws Error As Client::connect().
   void connect(const std::string& host, std::uint16_t port) { connect_with(host, port); }
+  /// The same with a time limit of its own; 0: none.
   template <class Rep, class Period>
   void connect(const std::string& host, std::uint16_t port,
                std::chrono::duration<Rep, Period> timeout) {
     connect_with(host, port, timeout);
   }
+  /// Connects by other means: `client.connect(UnixConnector("/run/my.sock"))`.
   template <Connector K>
   void connect(K connector) {
     connect_with(std::move(connector));
   }
+  /// The same with a time limit of its own; 0: none.
   template <Connector K, class Rep, class Period>
   void connect(K connector, std::chrono::duration<Rep, Period> timeout) {
     connect_with(std::move(connector), timeout);

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sstream>
 #include <string>
 
 namespace tutorial {
@@ -30,7 +31,40 @@ struct Greeter {
 using Lines = cowire::StreamProtocol<cowire::LineSerializer<>>;
 using Server = InMemory<Lines, Greeter>;
 
+// What is behind "> " is said, the other lines are heard.
+const char* const dialogue = R"(
+// [dialogue]
+What is your name?
+> Ann
+Hello Ann. I count what you say, until you say bye.
+> a
+1: a
+> bye
+Bye Ann, you said 1 things.
+// [/dialogue]
+)";
+
 }  // namespace tutorial
+
+TEST_CASE("the greeter talks as the page says") {
+  using namespace tutorial;
+  Server server(Lines{}, Greeter{});
+  Guest<Server> ann(server);
+  std::string heard = ann.hear();
+  std::string expected;
+  std::istringstream lines(dialogue);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("> ")) {
+      CHECK(heard == expected);
+      heard = ann.say(line.substr(2) + "\n");
+      expected.clear();
+    } else if (!line.empty() && !line.starts_with("//")) {
+      expected += line + "\n";
+    }
+  }
+  CHECK(heard == expected);
+  CHECK(ann.was_sent_away());
+}
 
 TEST_CASE("the greeter knows each of its peers") {
   using namespace tutorial;

@@ -12,7 +12,7 @@ DEADLINE = 20  # seconds, for every wait
 def session_of_readme():
     """Returns the queries of the transcript, and the text from the first prompt to the last."""
     readme = pathlib.Path(__file__).resolve().parents[2] / "README.md"
-    transcript = re.search(r"```text\n(\$ telnet.*?)```", readme.read_text("utf-8"), re.S)[1]
+    transcript = re.search(r"```console\n(\$ telnet.*?)```", readme.read_text("utf-8"), re.S)[1]
     text = transcript[transcript.index("?> "):].rstrip("\n")
     return re.findall(r"^\?> (.+)$", text, re.M), text
 

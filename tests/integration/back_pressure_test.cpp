@@ -18,7 +18,7 @@ constexpr std::size_t many = 40'000'000;  // More than the kernel takes by itsel
 
 }  // namespace
 
-CONTRACT_TEST("B: no further request while the peer does not take its answers") {
+CONTRACT_TEST("B2: no further request while the peer does not take its answers") {
   std::size_t handled = 0;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {
@@ -170,7 +170,7 @@ CONTRACT_TEST("H15: who waits for a queue is told when the peer leaves") {
   }
 }
 
-CONTRACT_TEST("B: a peer that never reads is dropped at the output limit, and the log says why") {
+CONTRACT_TEST("B5: a peer that never reads is dropped at the output limit, and the log says why") {
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {
@@ -205,7 +205,7 @@ CONTRACT_TEST("B: a peer that never reads is dropped at the output limit, and th
   other.close();
 }
 
-CONTRACT_TEST("B: the output limit, reached by others than the handler, ends its generator") {
+CONTRACT_TEST("B5: the output limit, reached by others than the handler, ends its generator") {
   std::optional<Client> peer;
   std::string journal;
   Script<> script;

@@ -85,7 +85,7 @@ CONTRACT_TEST("H8: a close does not wait for a peer that wants to be rid of some
   CHECK(guest.ended_cleanly());
 }
 
-CONTRACT_TEST("H8: abort() in the handler drops the connection at once") {
+CONTRACT_TEST("H8, U8: abort() in the handler drops the connection at once") {
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {

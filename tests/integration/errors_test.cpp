@@ -110,7 +110,11 @@ CONTRACT_TEST("E3: an exception out of handle is one record, which says whose it
   guest.say("a\nbreak\nb\n");
   CHECK(scene.until_ended(guest));
   CHECK(guest.heard() == "a\n");
+  CHECK(guest.ended_cleanly() != has_reset(net));
+  CHECK(scene.until([&] { return scene.server.connections() == 1; }));
   CHECK(scene.records.count("connection 2, packet 2): a bug", LogLevel::error) == 1);
+  CHECK(scene.records.count("disconnected (peer") == 1);
+  CHECK(scene.records.position("a bug") < scene.records.position("disconnected (peer"));
   CHECK(scene.records.count("", LogLevel::warning) == 1);
   check_others_are_served(scene, other);
 }
@@ -164,6 +168,10 @@ CONTRACT_TEST("E4: a system error that is no lost connection is an error like an
       throw std::system_error(make_error_code(std::errc::no_such_file_or_directory));
     });
   }
+  SUBCASE("a connection of the handler's own is refused") {
+    script.talk =
+        echo_or([](Client&) { throw std::system_error(asio::error::connection_refused); });
+  }
   SUBCASE("a time limit that the handler does not catch") {
     script.talk = echo_or([](Client&) { throw Error(errc::timeout); });
   }
@@ -191,6 +199,12 @@ CONTRACT_TEST("E5: a lost connection out of the handler is no complaint") {
   }
   SUBCASE("broken pipe") {
     script.talk = echo_or([](Client&) { throw std::system_error(asio::error::broken_pipe); });
+  }
+  SUBCASE("timed out") {
+    script.talk = echo_or([](Client&) { throw std::system_error(asio::error::timed_out); });
+  }
+  SUBCASE("unreachable") {
+    script.talk = echo_or([](Client&) { throw std::system_error(asio::error::host_unreachable); });
   }
   SUBCASE("of cowire") {
     script.talk = echo_or([](Client&) { throw Error(errc::end_of_stream); });
@@ -263,5 +277,6 @@ CONTRACT_TEST("E8: a lost connection out of on_disconnection is one warning") {
   CHECK(scene.until_empty());
   CHECK(scene.records.count("Connection error raised in on_disconnection()", LogLevel::warning) ==
         1);
+  CHECK(scene.records.all()[scene.records.position("raised in on_disconnection()")].has_error);
   CHECK(scene.records.count("", LogLevel::warning) == 1);
 }

@@ -3,6 +3,7 @@
 #include "cowire/handler.hpp"
 #include "integration/scene.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -54,6 +55,34 @@ CONTRACT_TEST("H1: accepted, on_connection, handle at once, on_disconnection, di
   CHECK(scene.records.complaints() == "");
 }
 
+TEST_CASE("H1: a peer's descriptor is free when \"disconnected\" is logged") {
+  for (const Net net : {Net::tcp, Net::unix_path, Net::tls}) {
+    asio::io_context io{1};
+    const ManualClock clock(io);
+    int descriptor = -1;
+    std::optional<bool> was_free;
+    ServerOptions options;
+    options.logger = Logger(LogLevel::info, [&](const LogRecord& record) {
+      if (record.message == "disconnected") {
+        was_free = ::fcntl(descriptor, F_GETFD) == -1;
+      }
+    });
+    Script<> script;
+    script.hello = [&](Client& client) { descriptor = client.native_handle(); };
+    Scene<>::Server server(io.get_executor(), Lines(), script, options);
+    OverAny door(io, net);
+    door.listen(server);
+    const auto serving = spawn(io, server.serve_forever());
+    Guest guest(door.connect());
+    guest.listen();
+    REQUIRE(run_until(io, [&] { return descriptor != -1; }));
+    CHECK(::fcntl(descriptor, F_GETFD) != -1);
+    guest.half_close();
+    REQUIRE(run_until(io, [&] { return was_free.has_value(); }));
+    CHECK(*was_free);
+  }
+}
+
 CONTRACT_TEST("H10: on_connection may send before anything is read") {
   Script<> script;
   script.hello = [](Client& client) { client.send_packet("welcome"); };
@@ -101,7 +130,7 @@ CONTRACT_TEST("H10: a peer that on_connection aborts is not handled; on_disconne
   CHECK(scene.records.complaints() == "");
 }
 
-CONTRACT_TEST("H12: no on_disconnection for a peer whose on_connection throws") {
+CONTRACT_TEST("H12, E3: no on_disconnection for a peer whose on_connection throws") {
   std::string journal;
   int peers = 0;
   Script<> script;

@@ -16,7 +16,7 @@ Lines long_lines() { return Lines(LineSerializer(LineOptions{.limit = 64 << 20})
 
 }  // namespace
 
-CONTRACT_TEST("limits: a peer that is silent too long while it is waited for is closed") {
+CONTRACT_TEST("T5: a peer that is silent too long while it is waited for is closed") {
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {
@@ -58,7 +58,7 @@ CONTRACT_TEST("limits: a peer that is silent too long while it is waited for is 
   CHECK(scene.records.count("", LogLevel::warning) == 1);
 }
 
-CONTRACT_TEST("limits: the idle time does not run while the handler works") {
+CONTRACT_TEST("T5: the idle time does not run while the handler works") {
   Script<> script;
   script.talk = [](Client& client) -> Requests {
     const Line line = co_yield {};
@@ -81,7 +81,7 @@ CONTRACT_TEST("limits: the idle time does not run while the handler works") {
   CHECK(scene.records.complaints() == "");
 }
 
-CONTRACT_TEST("limits: the idle time goes on when a yield gives up and another begins") {
+CONTRACT_TEST("T5: the idle time goes on when a yield gives up and another begins") {
   Script<> script;
   script.talk = [](Client&) -> Requests {
     while (true) {
@@ -97,7 +97,7 @@ CONTRACT_TEST("limits: the idle time goes on when a yield gives up and another b
   CHECK(scene.until_ended(guest));
 }
 
-CONTRACT_TEST("limits: 0 is no limit of the idle time") {
+CONTRACT_TEST("T5: 0 is no limit of the idle time") {
   ServerOptions options;
   options.limits.idle_timeout = 0s;
   Scene<> scene(net, {}, options);
@@ -107,7 +107,7 @@ CONTRACT_TEST("limits: 0 is no limit of the idle time") {
   CHECK(scene.until_heard(guest, "a\n"));
 }
 
-CONTRACT_TEST("limits: an idle connection gives its memory back, and is served on") {
+CONTRACT_TEST("B1: an idle connection gives its memory back, and is served on") {
   Scene<> scene(net);
   auto guest = scene.guest();
   for (std::size_t i = 0; i < 3; ++i) {
@@ -125,7 +125,7 @@ CONTRACT_TEST("limits: an idle connection gives its memory back, and is served o
   CHECK(guest.ended_cleanly());
 }
 
-CONTRACT_TEST("limits: a peer that does not finish a packet is closed, however busy it looks") {
+CONTRACT_TEST("T5: a peer that does not finish a packet is closed, however busy it looks") {
   std::string journal;
   Script<> script;
   script.bye = [&](Client&) { return note(journal, "bye"); };
@@ -152,7 +152,7 @@ CONTRACT_TEST("limits: a peer that does not finish a packet is closed, however b
   CHECK(scene.records.count("", LogLevel::warning) == 1);
 }
 
-CONTRACT_TEST("limits: the time of a packet begins anew with each packet") {
+CONTRACT_TEST("T5: the time of a packet begins anew with each packet") {
   ServerOptions options;
   options.limits.frame_timeout = 30s;
   Scene<> scene(net, {}, options);
@@ -170,7 +170,7 @@ CONTRACT_TEST("limits: the time of a packet begins anew with each packet") {
   CHECK_FALSE(guest.has_ended());
 }
 
-CONTRACT_TEST("limits: the time of a packet does not run while the handler works") {
+CONTRACT_TEST("T5: the time of a packet does not run while the handler works") {
   Script<> script;
   script.talk = [](Client& client) -> Requests {
     const Line line = co_yield {};
@@ -191,7 +191,7 @@ CONTRACT_TEST("limits: the time of a packet does not run while the handler works
   CHECK(scene.records.complaints() == "");
 }
 
-TEST_CASE("limits: what the peer has no chance to send does not count against it") {
+TEST_CASE("T5: what the peer has no chance to send does not count against it") {
   // The peer has begun a packet, but reads its answers so slowly that nothing is read from it.
   ServerOptions options;
   options.limits.output_high = 2000;
@@ -234,7 +234,7 @@ TEST_CASE("limits: what the peer has no chance to send does not count against it
   CHECK(records.complaints() == "");
 }
 
-CONTRACT_TEST("limits: a peer that takes nothing of its answer is dropped, and the log says so") {
+CONTRACT_TEST("T5: a peer that takes nothing of its answer is dropped, and the log says so") {
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {
@@ -263,7 +263,7 @@ CONTRACT_TEST("limits: a peer that takes nothing of its answer is dropped, and t
   CHECK(scene.until_ended(guest));
 }
 
-CONTRACT_TEST("limits: a closed peer has some time to close its side; what it sends is dropped") {
+CONTRACT_TEST("D9, L3: a closed peer has some time to close its side; what it sends is dropped") {
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {

@@ -102,7 +102,8 @@ CONTRACT_TEST("D11: a shutdown is thrown at what the handler awaits") {
   CHECK(scene.records.complaints() == "");
 }
 
-CONTRACT_TEST("D11: a handler that goes on after the cancellation is ended at its next yield") {
+CONTRACT_TEST(
+    "D11, D12: a handler that goes on after the cancellation is ended at its next yield") {
   std::string journal;
   Script<> script;
   script.talk = [&](Client& client) -> Requests {

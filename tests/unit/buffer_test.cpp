@@ -40,10 +40,13 @@ TEST_CASE("BlockPool: a block given back is kept, and the next one handed out") 
   CHECK(pool.take(BlockPool::block_size).data() != first);
 }
 
-TEST_CASE("BlockPool: small blocks for little, blocks beyond the larger size made to measure") {
+TEST_CASE("B1: BlockPool: small blocks for little, blocks beyond the larger size made to measure") {
   BlockPool pool;
+  CHECK(BlockPool::small_size == 512);
+  CHECK(BlockPool::block_size == 16 * 1024);
   CHECK(pool.take(0).size() == BlockPool::small_size);
   CHECK(pool.take(BlockPool::small_size).size() == BlockPool::small_size);
+  CHECK(pool.take(BlockPool::small_size + 1).size() == BlockPool::block_size);
   CHECK(pool.take(BlockPool::block_size + 1).size() == BlockPool::block_size + 1);
 }
 

@@ -501,7 +501,7 @@ TEST_CASE("a connector that throws anything at all has failed") {
   CHECK(connecting->code() == errc::connect_failed);
 }
 
-TEST_CASE("already_connected: while connected, and while connecting") {
+TEST_CASE("C12: connecting again, while connected or connecting, is already_connected") {
   asio::io_context io;
   Door door(io);
   TcpClient client(io, Lines{});
@@ -596,7 +596,7 @@ TEST_CASE("C2: a connected socket from elsewhere; one that is not connected is r
   CHECK(hello->packets == Packets{"hello"});
 }
 
-TEST_CASE("not_connected: before connect nothing works, and says so") {
+TEST_CASE("C12: before connect nothing works, and says so: not_connected") {
   asio::io_context io;
   TcpClient client(io, Lines{});
   const auto code_of_call = [](auto call) {
@@ -669,7 +669,7 @@ TEST_CASE("C4: a reset by the server ends a receive with connection_reset") {
   CHECK(again->code() == condition::disconnected);
 }
 
-TEST_CASE("what the server said before it hung up is received, although a send failed since") {
+TEST_CASE("B3: what the server said before it hung up is received, although a send failed since") {
   TcpPair test;
   test.server->write("421 too busy\n421 good bye\n");
   test.in_turn([] {});

@@ -12,6 +12,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -42,6 +43,20 @@ bool contains(const std::string& text, std::string_view part) {
 
 bool is_done(const Outcome& outcome) { return outcome.done; }
 bool is_done(const Reception& reception) { return reception.done(); }
+
+/// Lines, but "bad" is malformed, and "crash" breaks the serializer.
+struct Fragile : LineSerializer<> {
+  Decoded<std::string> decode(Bytes bytes, decoder_state& state) const {
+    auto decoded = LineSerializer<>::decode(bytes, state);
+    if (decoded.has_packet() && decoded.value() == "crash") {
+      throw std::runtime_error("a bug in the serializer");
+    }
+    if (decoded.has_packet() && decoded.value() == "bad") {
+      return Decoded<std::string>::bad(Error(errc::malformed), decoded.consumed());
+    }
+    return decoded;
+  }
+};
 
 ClientOptions with(const Limits& limits) {
   ClientOptions options;
@@ -130,7 +145,7 @@ TEST_CASE("a negative time limit is an invalid argument, and the client is usabl
   CHECK(test.receive()->packets == Packets{"one"});
 }
 
-TEST_CASE("C8: after a packet that is too large or malformed the client may receive again") {
+TEST_CASE("C8: after a packet that is too large the client may receive again") {
   BasicMemoryClient<StreamProtocol<LineSerializer<>>> test;
   test.hear(std::string(default_frame_limit + 1, 'x') + "\nok\n");
   const auto bad = test.receive();
@@ -138,6 +153,22 @@ TEST_CASE("C8: after a packet that is too large or malformed the client may rece
   CHECK(bad->code() == condition::usable);
   CHECK(contains(message(bad->outcome), "peer memory-b"));
   CHECK(test.receive()->packets == Packets{"ok"});
+}
+
+TEST_CASE("C8: after a malformed packet, or a crash of the serializer, receive again") {
+  BasicMemoryClient<StreamProtocol<Fragile>> test;
+  test.hear("bad\nok\n");
+  const auto bad = test.receive();
+  CHECK(bad->code() == errc::malformed);
+  CHECK(bad->code() == condition::usable);
+  CHECK(test.receive()->packets == Packets{"ok"});
+  test.hear("crash\ndropped with it\n");
+  const auto crashed = test.receive();
+  CHECK(crashed->code() == errc::serializer_failed);
+  CHECK(crashed->code() == condition::usable);
+  CHECK(contains(message(crashed->outcome), "a bug in the serializer"));
+  test.hear("ok again\n");
+  CHECK(test.receive()->packets == Packets{"ok again"});
 }
 
 TEST_CASE("C3: the end of the stream is end_of_stream, again and again, and the client may send") {
@@ -157,7 +188,7 @@ TEST_CASE("C3: the end of the stream is end_of_stream, again and again, and the 
   CHECK(test.server->heard() == "still here\n");
 }
 
-TEST_CASE("C3, D6: a packet cut by the end of the stream is truncated, again and again") {
+TEST_CASE("C3, C7, D6: a packet cut by the end of the stream is truncated, again and again") {
   MemoryClient test;
   test.hear("one\ntw");
   test.server->finish();
@@ -169,7 +200,7 @@ TEST_CASE("C3, D6: a packet cut by the end of the stream is truncated, again and
   }
 }
 
-TEST_CASE("next_packet gives nothing at the end, and throws what is no clean end") {
+TEST_CASE("C10: next_packet gives nothing at the end, and throws what is no clean end") {
   SUBCASE("clean") {
     MemoryClient test;
     const auto all = test.receive_to_end();

@@ -318,13 +318,18 @@ TEST_CASE("a server that sends garbage: errors, or packets, but the client lives
   CHECK(all->succeeded());
 }
 
-TEST_CASE("client and server, both of cowire, in memory") {
+TEST_CASE("C23: client and server, both of cowire, in memory") {
   MemoryServer test;
   const auto serving = test.serve();
   LineClient client(test.door.connect(), Lines{});
   Packets seen;
   const auto outcome = start(test.io, [&]() -> Task<void> {
-    for (const char* word : {"one", "two", "three"}) {
+    for (const char* word : {"a", "b", "c"}) {  // One by one,
+      client.send_packet(word);
+      const std::string answer = co_await client.recv_packet(1s);
+      seen.push_back(answer);
+    }
+    for (const char* word : {"one", "two", "three"}) {  // then pipelined.
       client.send_packet(word);
     }
     for (int i = 0; i < 3; ++i) {
@@ -339,7 +344,7 @@ TEST_CASE("client and server, both of cowire, in memory") {
   });
   test.settle();
   CHECK(outcome->succeeded());
-  CHECK(seen == Packets{"one", "two", "three"});
+  CHECK(seen == Packets{"a", "b", "c", "one", "two", "three"});
   CHECK(test->connections() == 0);
   CHECK(test.records.complaints() == "");
 }

@@ -459,7 +459,7 @@ TEST_CASE("a send timeout of 0 is no limit") {
 
 // Receiving.
 
-TEST_CASE("nothing is read unless the owner waits") {
+TEST_CASE("B2: nothing is read unless the owner waits") {
   Rig rig;
   rig.far_sends("one\n");
   CHECK(rig.traffic->reads.empty());
@@ -511,7 +511,7 @@ TEST_CASE("D6: an end inside a packet is errc::truncated") {
   CHECK(rig.wire->end_error().context().peer == "memory-b");
 }
 
-TEST_CASE("D1: a reset ends the input with its own code") {
+TEST_CASE("D1, D12: a reset ends the input with its own code") {
   Rig rig;
   rig.inside([&] { rig.wire->receive(); });
   rig.far->abort();

@@ -3,11 +3,18 @@
 #include "cowire/error.hpp"
 #include "cowire/generator.hpp"
 #include "cowire/peer.hpp"
+#include "cowire/protocol.hpp"
+#include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/serializers/line.hpp"
+#include "cowire/serializers/text.hpp"
+#include "cowire/sync_client.hpp"
 #include "cowire/task.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/thrown.hpp"
 
+#include <asio/io_context.hpp>
+#include <asio/ip/address_v4.hpp>
+#include <asio/ip/tcp.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/version.hpp>
 #include <doctest/doctest.h>
@@ -18,9 +25,12 @@
 #endif
 
 #include <chrono>
+#include <cstddef>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 // Not in an unnamed namespace: some of it is compiled only.
 namespace errors_page {
@@ -90,9 +100,72 @@ std::string_view what_to_do(const std::error_code& code) {
 }
 // [/conditions]
 
+// Messages as the pages show them, broken into lines.
+const std::string_view messages = R"(
+// [messages]
+the packet is larger than the limit (size 70000 bytes, limit 65536 bytes, peer 127.0.0.1:5000): raise the
+limit of the serializer on both sides, or send smaller packets
+
+the packet is larger than the limit (size 1195725856 bytes, limit 65536 bytes, first bytes "GET / HTTP/1.1"):
+this looks like an HTTP request, is it meant for another port?
+// [/messages]
+)";
+const std::string_view refused = R"(
+// [refused]
+cannot connect to 127.0.0.1:9000: 127.0.0.1:9000: Connection refused: check the host and port, and that a
+server is listening there
+// [/refused]
+)";
+
+std::vector<std::string> without_breaks(std::string_view text) {
+  std::vector<std::string> all(1);
+  std::istringstream lines{std::string(text)};
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("//")) {
+      continue;
+    }
+    if (!line.empty()) {
+      all.back() += (all.back().empty() ? "" : " ") + line;
+    } else if (!all.back().empty()) {
+      all.emplace_back();
+    }
+  }
+  return all;
+}
+
 }  // namespace errors_page
 
 using errors_page::what_to_do;
+
+TEST_CASE("the messages are as the pages show them") {
+  using namespace cowire;
+  const auto shown = errors_page::without_breaks(errors_page::messages);
+  REQUIRE(shown.size() == 2);
+  ErrorContext context;
+  context.size = 70'000;
+  context.limit = 65'536;
+  context.peer = "127.0.0.1:5000";
+  CHECK(Error(errc::too_large, context).what() == shown[0]);
+
+  const StreamProtocol protocol{LengthPrefixed{Text<>{}}};
+  const Bytes stray = bytes_of("GET / HTTP/1.1");
+  decltype(protocol)::decoder_state state;
+  auto answer = protocol.decode(stray, state);
+  REQUIRE(answer.is_bad());
+  CHECK(answer.error().with_peer({}, stray).what() == shown[1]);
+
+  asio::io_context io;
+  const asio::ip::tcp::endpoint loopback(asio::ip::address_v4::loopback(), 0);
+  const auto port = asio::ip::tcp::acceptor(io, loopback).local_endpoint().port();  // Free again.
+  const std::string message =
+      thrown([&] { SyncClient("127.0.0.1", port, StreamProtocol{LineSerializer{}}); })->what();
+  const std::string number = ":" + std::to_string(port);
+  std::string expected = errors_page::without_breaks(errors_page::refused).front();
+  for (std::size_t at = 0; (at = expected.find(":9000", at)) != std::string::npos; ++at) {
+    expected.replace(at, 5, number);
+  }
+  CHECK(message == expected);
+}
 
 TEST_CASE("conditions sort codes by what to do") {
   CHECK(what_to_do(cowire::errc::end_of_stream) == "nothing, the peer is done");

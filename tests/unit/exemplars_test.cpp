@@ -22,7 +22,7 @@ using testing::decode_every_cut;
 using testing::encode_all;
 using testing::Outcomes;
 
-TEST_CASE("the least Serializer works in every wrapper") {
+TEST_CASE("P1: the least Serializer works in every wrapper") {
   CHECK(encode_all(Separated{OneCharacter{}}, 'a', 'b') == "a\nb\n");
   CHECK(decode_every_cut(Separated{OneCharacter{}}, "a\nbc\n\nd\n") ==
         Outcomes<Separated<OneCharacter>>{'a', errc::malformed, errc::malformed, 'd'});
@@ -31,7 +31,7 @@ TEST_CASE("the least Serializer works in every wrapper") {
         Outcomes<FixedSize<OneCharacter>>{'a', 'b'});
 }
 
-TEST_CASE("the least StreamSerializer works in a protocol and in Stapled") {
+TEST_CASE("P2: the least StreamSerializer works in a protocol and in Stapled") {
   const StreamProtocol protocol{ShortText{}};
   CHECK(encode_all(protocol, "hi", ""s) == "\2hi\0"s);
   CHECK(decode_every_cut(protocol, "\2hi\0\1"s) == Outcomes<ShortText>{"hi", "", errc::truncated});

@@ -285,7 +285,7 @@ TEST_CASE("at the end a last line may be delivered") {
   CHECK(!feed.reader.truncated());
 }
 
-TEST_CASE("views stay valid until the next prepare") {
+TEST_CASE("P3: views stay valid until the next prepare") {
   Feed<StreamProtocol<LineSerializer<std::string_view>>> feed;
   const MutableBytes room = feed.reader.prepare();
   const std::string_view bytes = "one\ntwo\n";

@@ -85,10 +85,25 @@ static_assert(std::same_as<Converted::received_packet, Command>);
 static_assert(std::same_as<decltype(StreamProtocol{LineSerializer{}}), Plain>);
 static_assert(sizeof(StreamProtocol<Raw<>>) == sizeof(Raw<>), "no converter takes no room");
 
-TEST_CASE("without a converter the packets are the serializer's") {
+TEST_CASE("P5: without a converter the packets are the serializer's") {
   const StreamProtocol protocol{LineSerializer{}};
   CHECK(encode_all(protocol, "a", std::string("b"), std::string_view("c")) == "a\nb\nc\n");
   CHECK(decode_every_cut(protocol, "a\nb\n") == testing::Outcomes<Plain>{"a", "b"});
+}
+
+TEST_CASE("P4: one protocol serves several connections; what differs is their states") {
+  const StreamProtocol protocol{LineSerializer{{.limit = 4}}};
+  Plain::decoder_state one;
+  Plain::decoder_state two;
+  const auto overlong = protocol.decode(bytes_of("overlong"), one);
+  REQUIRE(overlong.is_bad());
+  auto other = protocol.decode(bytes_of("ok\n"), two);
+  REQUIRE(other.has_packet());
+  CHECK(other.value() == "ok");
+  auto rest = protocol.decode(bytes_of("er\nok\n"), one);  // Goes on behind that line.
+  REQUIRE(rest.has_packet());
+  CHECK(rest.value() == "ok");
+  CHECK(rest.consumed() == 6);
 }
 
 TEST_CASE("P7: with a converter the packets are the program's own") {

@@ -189,7 +189,7 @@ TEST_CASE("a close lets those who wait have what they wait for") {
   CHECK(waiting->succeeded());
 }
 
-TEST_CASE("a cancelled wait ends, and what is queued is sent") {
+TEST_CASE("C16: a cancelled wait ends, and what is queued is sent") {
   FullClient test;
   SUBCASE("in a Task") {
     const auto waiting =

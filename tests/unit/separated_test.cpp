@@ -76,7 +76,7 @@ TEST_CASE("the end of the stream inside a packet or its separator") {
   CHECK(decode_every_cut(separated_by("::"), "one::two:") == Packets{"one", errc::truncated});
 }
 
-TEST_CASE("3.4: an overlong packet is one error, dropped to its separator, the stream goes on") {
+TEST_CASE("P6: an overlong packet is one error, dropped to its separator, the stream goes on") {
   CHECK(decode_every_cut(separated_by("::", 4), "1234::12345::ok::") ==
         Packets{"1234", errc::too_large, "ok"});
   CHECK(decode_every_cut(separated_by("::", 4), "123456:8:0:::ok::") ==

@@ -69,7 +69,7 @@ void serve_with(std::function<Task<void>(Service&)> guest, const Records& record
 
 }  // namespace
 
-TEST_CASE("serve returns after SIGINT or SIGTERM") {
+TEST_CASE("R13: serve returns after SIGINT or SIGTERM") {
   int signal = SIGINT;
   SUBCASE("SIGINT") {}
   SUBCASE("SIGTERM") { signal = SIGTERM; }
@@ -84,7 +84,8 @@ TEST_CASE("serve returns after SIGINT or SIGTERM") {
   CHECK(records.complaints() == "");
 }
 
-TEST_CASE("serve drains after the first signal: idle peers are closed, begun requests answered") {
+TEST_CASE(
+    "R13: serve drains after the first signal: idle peers are closed, begun requests answered") {
   std::string idle_heard = "?";
   std::string busy_heard = "?";
   Records records;
@@ -111,7 +112,7 @@ TEST_CASE("serve drains after the first signal: idle peers are closed, begun req
   CHECK(records.complaints() == "");
 }
 
-TEST_CASE("a second signal ends serve at once") {
+TEST_CASE("R13: a second signal ends serve at once") {
   const auto begin = std::chrono::steady_clock::now();
   std::string heard = "?";
   Records records;

@@ -3,6 +3,7 @@
 
 #include "support/journal.hpp"
 #include "support/memory_server.hpp"
+#include "support/thrown.hpp"
 
 #include <asio/error.hpp>
 #include <asio/redirect_error.hpp>
@@ -89,7 +90,7 @@ struct Picky : LineSerializer<> {
 
 // Starting.
 
-TEST_CASE("S1: a new server listens and does not serve") {
+TEST_CASE("S1, R1: a new server listens and does not serve") {
   MemoryServer world;
   CHECK(!world->is_serving());
   CHECK(world->is_listening());
@@ -107,7 +108,7 @@ TEST_CASE("S1: a new server listens and does not serve") {
   CHECK(early.heard() == "hello\n");
 }
 
-TEST_CASE("S1: a server over TCP has bound its port before it serves") {
+TEST_CASE("S1, R11: a server over TCP has bound its port before it serves") {
   asio::io_context io;
   Server server(io, "127.0.0.1", 0, Lines{}, talking(echo));
   CHECK(server.is_listening());
@@ -120,12 +121,16 @@ TEST_CASE("S1: a server over TCP has bound its port before it serves") {
   socklen_t size = sizeof(listens);
   CHECK(::getsockopt(handles.front(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0);
   CHECK(listens == 1);
+  const auto taken =
+      thrown([&] { const Server second(io, "127.0.0.1", server.port(), Lines{}, talking(echo)); });
+  REQUIRE(taken);
+  CHECK(taken->code() == errc::listen_failed);
   server.stop_listening();
   CHECK(server.port() == 0);
   CHECK(server.native_handles().empty());
 }
 
-TEST_CASE("S2: start works once at a time, and not after the end of listening") {
+TEST_CASE("S2, S5, R7: start works once at a time, and not after the end of listening") {
   MemoryServer world;
   const auto first = world.run(world->start());
   CHECK(first->succeeded());
@@ -148,14 +153,15 @@ TEST_CASE("S2: a server without a listener cannot be started") {
   CHECK(outcome->code() == errc::server_closed);
 }
 
-TEST_CASE("S2: closed while service_init runs, the server does not serve") {
+TEST_CASE("S2, S12: closed while service_init runs, the server does not serve") {
   Script script;
   script.init = [](Service& service) { return wait_on(service.executor(), 1h); };
   MemoryServer world(script);
   const auto outcome = world.serve();
   CHECK(!outcome->done);
-  world->close();
-  world.settle();
+  SUBCASE("close") { world->close(); }
+  SUBCASE("stop_listening") { world->stop_listening(); }
+  world.pass(1h);
   CHECK(outcome->succeeded());
   CHECK(!world->is_serving());
   CHECK(world.records.count("Start serving") == 0);
@@ -215,7 +221,7 @@ TEST_CASE(
   CHECK(world->is_serving());
 }
 
-TEST_CASE("S5: serve_forever runs once at a time") {
+TEST_CASE("S5, R6: serve_forever runs once at a time") {
   MemoryServer world;
   const auto first = world.serve();
   CHECK(world.run(world->serve_forever())->code() == errc::already_serving);
@@ -235,7 +241,7 @@ TEST_CASE("S5: serve_forever runs once at a time, also while service_init runs")
   CHECK(world->is_serving());
 }
 
-TEST_CASE("serve_forever waits for a server that was started before") {
+TEST_CASE("S6, R8: serve_forever waits for a server that was started before") {
   MemoryServer world;
   world.run(world->start());
   const auto outcome = world.serve();
@@ -251,7 +257,7 @@ TEST_CASE("add_listener is refused while serving") {
   CHECK_THROWS_AS(world->add_listener(world.door), Error);
 }
 
-TEST_CASE("one server serves several listeners") {
+TEST_CASE("S13: one server serves several listeners") {
   MemoryServer world;
   MemoryDoor second(world.io.get_executor());
   world->add_listener(second);
@@ -331,7 +337,7 @@ TEST_CASE("S7: shutdown waits for the hooks of the peers") {
   CHECK(world.records.complaints() == "");
 }
 
-TEST_CASE("S7: shutdown of a server that does not serve does nothing") {
+TEST_CASE("S7, R2: shutdown of a server that does not serve does nothing") {
   MemoryServer world;
   CHECK(world.run(world->shutdown())->succeeded());
   world.serve();
@@ -375,7 +381,7 @@ TEST_CASE("S8: shutdown during service_init ends it; the server never serves") {
   CHECK(world.records.count("Start serving") == 0);
 }
 
-TEST_CASE("S9: after shutdown peers may connect and wait, and are served by the next run") {
+TEST_CASE("S9, R4: after shutdown peers may connect and wait, and are served by the next run") {
   MemoryServer world;
   for (int round = 0; round < 3; ++round) {
     const auto serving = world.serve();
@@ -393,7 +399,7 @@ TEST_CASE("S9: after shutdown peers may connect and wait, and are served by the 
   CHECK(guest.heard() == "hello\n");
 }
 
-TEST_CASE("S9: a server over TCP keeps its port from one run to the next") {
+TEST_CASE("S9, R9: a server over TCP keeps its port from one run to the next") {
   asio::io_context io;
   Server server(io, "127.0.0.1", 0, Lines{}, talking(echo));
   const std::uint16_t port = server.port();
@@ -406,7 +412,7 @@ TEST_CASE("S9: a server over TCP keeps its port from one run to the next") {
   }
 }
 
-TEST_CASE("S10: stop_listening may be repeated; connected peers are served on, to the last") {
+TEST_CASE("S10, R5: stop_listening may be repeated; connected peers are served on, to the last") {
   MemoryServer world;
   const auto serving = world.serve();
   Guest one = world.guest();
@@ -436,7 +442,7 @@ TEST_CASE("S10: stop_listening may be repeated; connected peers are served on, t
   CHECK(world.records.complaints() == "");
 }
 
-TEST_CASE("S10: without peers stop_listening ends the server at once") {
+TEST_CASE("S10, R3: without peers stop_listening ends the server at once") {
   MemoryServer world;
   const auto serving = world.serve();
   world->stop_listening();
@@ -803,8 +809,14 @@ TEST_CASE(
   CHECK(world.records.complaints() == "");
 }
 
-TEST_CASE("a handler that ignores its cancellation is cut off after the close timeout") {
-  MemoryServer world(talking(stubborn));
+TEST_CASE("S7, D10: a handler that ignores its cancellation is cut off; no on_disconnection") {
+  int farewells = 0;
+  Script script = talking(stubborn);
+  script.bye = [&](Client&) -> Task<void> {
+    ++farewells;
+    co_return;
+  };
+  MemoryServer world(script);
   const auto serving = world.serve();
   Guest guest = world.guest();
   guest.say("x\n");
@@ -818,10 +830,11 @@ TEST_CASE("a handler that ignores its cancellation is cut off after the close ti
   CHECK(serving->succeeded());
   CHECK(guest.ended() == asio::error::connection_reset);
   CHECK(world->connections() == 0);
+  CHECK(farewells == 0);
   CHECK(world.records.count("did not end after they were cancelled", LogLevel::warning) == 1);
 }
 
-TEST_CASE("hooks that ignore their cancellation are cut off too") {
+TEST_CASE("S7: hooks that ignore their cancellation are cut off too") {
   const auto never_ends = [](Client& client) -> Task<void> {
     co_await asio::this_coro::throw_if_cancelled(false);
     for (;;) {
@@ -845,7 +858,7 @@ TEST_CASE("hooks that ignore their cancellation are cut off too") {
   CHECK(world->connections() == 0);
 }
 
-TEST_CASE("drain: idle peers are closed at once, busy ones finish their request") {
+TEST_CASE("D11: drain: idle peers are closed at once, busy ones finish their request") {
   Script script;
   script.talk = [](Client& client) -> Generator<Line> {
     const Line line = co_yield {};
@@ -923,7 +936,7 @@ TEST_CASE("drain: a peer that has not taken its answers is busy") {
   CHECK(stopping->succeeded());
 }
 
-TEST_CASE("drain: at the deadline the handlers are cancelled, later they are cut off") {
+TEST_CASE("S7, D11: drain: at the deadline the handlers are cancelled, later they are cut off") {
   Journal journal;
   Script script = talking(echo_or_wait);
   script.bye = [&](Client& client) -> Task<void> {
@@ -975,7 +988,7 @@ TEST_CASE("drain: its progress is logged, at most once a second") {
   CHECK(stopping->succeeded());
 }
 
-TEST_CASE("drain: who ends late in the grace still has time to close in order") {
+TEST_CASE("S7: drain: who ends late in the grace still has time to close in order") {
   Script script = talking(echo_or_wait);
   std::optional<MemoryServer> world;
   script.bye = [&](Client& client) -> Task<void> {
@@ -1236,6 +1249,21 @@ TEST_CASE("A3: connections that died before they were accepted are skipped witho
   CHECK(world.records.complaints() == "");
 }
 
+TEST_CASE("A3: a hundred connections that died, one after the other, make it pause") {
+  MemoryServer world;
+  world.serve();
+  for (int i = 0; i < 100; ++i) {
+    world.door.fail_next(asio::error::connection_aborted);
+  }
+  Guest guest = world.guest();
+  guest.say("hello\n");
+  world.settle();
+  CHECK(guest.heard().empty());
+  CHECK(world.records.count("in 5 ms", LogLevel::error) == 1);
+  world.pass(5ms);
+  CHECK(guest.heard() == "hello\n");
+}
+
 TEST_CASE("A3: any other error of accept ends the server, and serve_forever throws it") {
   MemoryServer world;
   const auto serving = world.serve();
@@ -1249,7 +1277,7 @@ TEST_CASE("A3: any other error of accept ends the server, and serve_forever thro
   CHECK(world.records.count("accept at memory failed", LogLevel::error) == 1);
 }
 
-TEST_CASE("a protocol that fails to make a connection's state loses that connection only") {
+TEST_CASE("E11: a protocol that fails to make a connection's state loses that connection only") {
   using P = StreamProtocol<Picky>;
   asio::io_context io;
   MemoryDoor door(io.get_executor());
@@ -1270,8 +1298,18 @@ TEST_CASE("a protocol that fails to make a connection's state loses that connect
   CHECK(records.count("no state today", LogLevel::error) == 1);
 }
 
-TEST_CASE("A5: a peer that is gone before its turn leaves no complaint") {
-  MemoryServer world;
+TEST_CASE("A5, E13: a peer that is gone before its turn leaves no complaint") {
+  Journal journal;
+  Script script;
+  script.hello = [&](Client&) -> Task<void> {
+    journal.push_back("hello");
+    co_return;
+  };
+  script.bye = [&](Client&) -> Task<void> {
+    journal.push_back("bye");
+    co_return;
+  };
+  MemoryServer world(script);
   world.serve();
   for (int i = 0; i < 3; ++i) {
     Guest guest = guest_on(world.door.connect());
@@ -1283,6 +1321,9 @@ TEST_CASE("A5: a peer that is gone before its turn leaves no complaint") {
   }
   world.settle();
   CHECK(world->connections() == 0);
+  CHECK(world.records.count("Accepted new connection") == 3);
+  CHECK(std::count(journal.begin(), journal.end(), "hello") == 3);
+  CHECK(std::count(journal.begin(), journal.end(), "bye") == 3);
   CHECK(world.records.complaints() == "");
 }
 
@@ -1308,7 +1349,7 @@ TEST_CASE("A7: connects and disconnects are logged at info, or debug, with the p
   }
 }
 
-TEST_CASE("above max_connections peers wait until one leaves") {
+TEST_CASE("B5: above max_connections peers wait until one leaves") {
   ServerOptions options;
   options.max_connections = 2;
   MemoryServer world({}, options);

@@ -123,7 +123,7 @@ TEST_CASE("E8: a peer that has gone, told to on_disconnection, is a warning") {
   CHECK(level_of_farewell(error(Error(errc::cancelled)), true) == LogLevel::debug);
 }
 
-TEST_CASE("D6: how the input ended: silent when clean, debug when cut, else a warning") {
+TEST_CASE("D6, E13: how the input ended: silent when clean, debug when cut, else a warning") {
   CHECK(level_of_end(errc::end_of_stream) == LogLevel::off);
   CHECK(level_of_end(errc::closed) == LogLevel::off);
   CHECK(level_of_end(errc::truncated) == LogLevel::debug);

@@ -471,7 +471,7 @@ TEST_CASE("C6: SyncClient: close cuts a packet that another thread is sending") 
   CHECK(ec == asio::error::connection_reset);
 }
 
-TEST_CASE("SyncClient: close waits until the server has closed too, for a time") {
+TEST_CASE("C21: SyncClient: close waits until the server has closed too, for a time") {
   const auto begin = std::chrono::steady_clock::now();
   SUBCASE("the server does not close") {
     {

@@ -111,7 +111,7 @@ TEST_CASE("S14: if one address of several is taken, none is listened on") {
   CHECK(!thrown([&] { listen_tcp(any(io.get_executor()), "", port); }));
 }
 
-TEST_CASE("an address that this machine does not have, alone, is a failure") {
+TEST_CASE("S14: an address that this machine does not have, alone, is a failure") {
   asio::io_context io;
   const auto error = thrown([&] { listen_tcp(any(io.get_executor()), "192.0.2.1", 0); });
   REQUIRE(error);
@@ -127,7 +127,7 @@ TEST_CASE("a host name that is none is a failure that names it") {
   CHECK(error->context().detail.find("\"no such host\"") != std::string::npos);
 }
 
-TEST_CASE("the port of a closed listener is free at once; several share one with reuse_port") {
+TEST_CASE("A1: the port of a closed listener is free at once; several share one with reuse_port") {
   asio::io_context io;
   auto listeners = listen_tcp(any(io.get_executor()), "127.0.0.1", 0);
   const std::uint16_t port = listeners[0].local_endpoint().port;

@@ -150,7 +150,8 @@ TEST_CASE("L2: a peer that leaves during the handshake is not worth a warning") 
   CHECK(world->stats().handshakes_failed == 1);
 }
 
-TEST_CASE("a handshake that is slow keeps nobody waiting, and a shutdown does not wait for it") {
+TEST_CASE(
+    "L1: a handshake that is slow keeps nobody waiting, and a shutdown does not wait for it") {
   TlsServer world;
   Guest slow = guest_on(world.tls_door.connect());
   world.settle();
@@ -274,7 +275,7 @@ TEST_CASE("tls: the application protocol that the server likes best") {
   }
 }
 
-TEST_CASE("L5: a connection that is cut is a disconnect, silently, and no end of the stream") {
+TEST_CASE("L4, L5: a connection that is cut is a disconnect, silently, and no end of the stream") {
   std::string journal;
   Script script;
   script.bye = [&](::Client&) { return note(journal, "bye"); };
@@ -301,6 +302,10 @@ TEST_CASE("L5: a connection that is cut is a disconnect, silently, and no end of
     world.settle();
     CHECK(journal == "bye");
     CHECK(world->stats().ended_by_peer == 1);
+    const Guest told = world.tls_guest();  // Its own end is said all the same.
+    world->request_shutdown();
+    world.settle();
+    CHECK(told.ended() == asio::error::eof);
   }
 }
 
@@ -319,7 +324,7 @@ TEST_CASE("tls: a new certificate is for new connections") {
   CHECK(old.heard() == "still here\n");
 }
 
-TEST_CASE("tls client: whom it does not trust, and why") {
+TEST_CASE("C22: tls client: whom it does not trust, and why") {
   CertificateRequest request;
   std::string name = "localhost";
   const CertificateAuthority other("Somebody else");
@@ -400,7 +405,7 @@ TEST_CASE("tls client: the subject of a certificate is no name of a host") {
   CHECK(world.shake_hands(end));
 }
 
-TEST_CASE("tls client: by name and by address") {
+TEST_CASE("C22: tls client: by name and by address") {
   TlsServer world;
   for (const char* name : {"localhost", "127.0.0.1", "::1"}) {
     TlsEnd end = world.end(test_client_context(), name);
@@ -409,7 +414,7 @@ TEST_CASE("tls client: by name and by address") {
   }
 }
 
-TEST_CASE("tls client: the end of the stream, and a stream that was cut") {
+TEST_CASE("L6: tls client: the end of the stream, and a stream that was cut") {
   TlsServer world;
   Connected test(world, world.end());
   std::string line;

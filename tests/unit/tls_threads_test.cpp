@@ -6,17 +6,23 @@
 #include "cowire/transports/tls.hpp"
 #include "support/certificates.hpp"
 
+#include <asio/buffer.hpp>
+#include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/address_v4.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/ssl/context.hpp>
+#include <asio/ssl/stream.hpp>
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <future>
+#include <memory>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -83,6 +89,43 @@ TEST_CASE("ServerThreads: TLS: certificates are replaced while others connect") 
   }
   for (auto& client : clients) {
     CHECK(client.get() == "CN=second");
+  }
+}
+
+TEST_CASE("C21: SyncClient: a close over TLS waits for the server's close_notify, for a time") {
+  asio::io_context io;
+  asio::ip::tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+  const TlsIdentity identity = test_authority().issue();
+  asio::ssl::context context(asio::ssl::context::tls_server);
+  context.use_certificate_chain(asio::buffer(identity.chain));
+  context.use_private_key(asio::buffer(identity.key), asio::ssl::context::pem);
+  ClientOptions options;
+  SUBCASE("which it says") { options.limits.close_timeout = 30s; }
+  SUBCASE("which it does not say") { options.limits.close_timeout = 50ms; }
+
+  auto connecting = std::async(std::launch::async, [&] {
+    const TcpConnector tcp("127.0.0.1", acceptor.local_endpoint().port());
+    return std::make_unique<SyncClient<Lines>>(
+        TlsConnector(tcp, "localhost", test_client_context()), Lines{}, options);
+  });
+  asio::ssl::stream<asio::ip::tcp::socket> server(acceptor.accept(), context);
+  server.handshake(asio::ssl::stream_base::server);
+  const auto client = connecting.get();
+  const auto begin = std::chrono::steady_clock::now();
+  auto closing = std::async(std::launch::async, [&] { client->close(); });
+  std::error_code ec;
+  char byte = 0;
+  server.read_some(asio::buffer(&byte, 1), ec);
+  CHECK(ec == asio::error::eof);  // The client has said so.
+  if (options.limits.close_timeout == 30s) {
+    CHECK(closing.wait_for(0s) == std::future_status::timeout);
+    server.shutdown(ec);
+    server.next_layer().close();
+    closing.get();
+    CHECK(std::chrono::steady_clock::now() - begin < 20s);
+  } else {
+    closing.get();
+    CHECK(std::chrono::steady_clock::now() - begin >= 50ms);
   }
 }
 

@@ -318,7 +318,7 @@ struct ClientRig : Rig {
 
 }  // namespace
 
-TEST_CASE("a client connects to a path and to an abstract name") {
+TEST_CASE("U1: a client connects to a path and to an abstract name") {
   ClientRig rig;
   SUBCASE("a path") {}
   SUBCASE("an abstract name") { rig.path = abstract_name(rig.path); }
