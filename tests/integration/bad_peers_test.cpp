@@ -2,6 +2,7 @@
 // Peers that reset or vanish at every point of a conversation, or read very slowly: the server says
 // why they have gone, keeps nothing of them, and serves the next one.
 #include "integration/scene.hpp"
+#include "support/counted.hpp"
 #include "support/stats.hpp"
 
 #include <asio/buffer.hpp>
@@ -43,18 +44,6 @@ void leave_little_room(Client& client) {
   const int size = little_room;
   ::setsockopt(client.native_handle(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
-
-// A local variable of a generator.
-class Counted {
- public:
-  explicit Counted(int& count) : count_(&count) { ++*count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  ~Counted() { --*count_; }
-
- private:
-  int* count_;
-};
 
 // A server whose peers vanish, one after the other.
 template <class Opening = void>
