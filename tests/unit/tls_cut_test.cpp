@@ -2,13 +2,11 @@
 // A TLS conversation that is cut behind, and inside, each of its records: what the server makes of
 // it, and the client. Nobody may take a cut for an end.
 #include "cowire/client.hpp"
-#include "cowire/connector.hpp"
 #include "cowire/transports/tls.hpp"
 #include "support/counted.hpp"
 #include "support/stats.hpp"
 #include "support/tls_server.hpp"
 
-#include <asio/any_io_executor.hpp>
 #include <asio/error.hpp>
 #include <doctest/doctest.h>
 
@@ -25,20 +23,6 @@ using namespace cowire;
 namespace {
 
 enum class Way { fin, reset };
-
-// A connector to what was connected before.
-struct Through {
-  using transport_type = MemoryEnd;
-
-  std::string name() const { return "the relay"; }
-  template <class C>
-  Task<std::optional<MemoryEnd>> connect(asio::any_io_executor,
-                                         std::shared_ptr<ConnectAttempt>) const {
-    co_return std::move(*end);
-  }
-
-  std::shared_ptr<MemoryEnd> end;
-};
 
 // The bytes from one side to the other, record by record.
 class Lane {
