@@ -37,20 +37,24 @@ TlsClientContext client_context(const std::function<void(TlsClientOptions&)>& ch
   return TlsClientContext(options);
 }
 
-// What no context of cowire does: at most this version, and the ciphers that it needs.
-void allow_old_versions(detail::TlsSettings& settings, int version) {
-  SSL_CTX* const context = settings.context.native_handle();
-  SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
-  SSL_CTX_set_max_proto_version(context, version);
-  SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0");
+// Takes weak ciphers too: what is refused then is refused for its version only.
+void allow_weakness(detail::TlsSettings& settings) {
+  SSL_CTX_set_cipher_list(settings.context.native_handle(), "ALL:@SECLEVEL=0");
+}
+
+// TLS 1.1 at most.
+void make_old(detail::TlsSettings& settings) {
+  allow_weakness(settings);
+  SSL_CTX_set_min_proto_version(settings.context.native_handle(), TLS1_VERSION);
+  SSL_CTX_set_max_proto_version(settings.context.native_handle(), TLS1_1_VERSION);
 }
 
 // Whether OpenSSL itself speaks TLS 1.1 on this machine.
 bool has_old_versions() {
   TlsServerContext server(test_authority().issue());
-  allow_old_versions(*server.settings(), TLS1_1_VERSION);
+  make_old(*server.settings());
   const TlsClientContext client = client_context([](TlsClientOptions&) {});
-  allow_old_versions(*client.settings(), TLS1_1_VERSION);
+  make_old(*client.settings());
   TlsServer world({}, server);
   TlsEnd end = world.end(client);
   const std::error_code failed = world.shake_hands(end);
@@ -398,8 +402,10 @@ TEST_CASE("tls client: whom it does not trust, and why") {
 
 TEST_CASE("tls client: a server that speaks less than TLS 1.2 is refused, and the error says so") {
   TlsServerContext old(test_authority().issue());
-  allow_old_versions(*old.settings(), TLS1_1_VERSION);
+  make_old(*old.settings());
   TlsServer world({}, old);
+  const TlsClientContext context = client_context([](TlsClientOptions&) {});
+  allow_weakness(*context.settings());
   std::shared_ptr<MemoryEnd> end;
   std::optional<Guest> impostor;
   std::string reason = "alert protocol version";
@@ -420,8 +426,8 @@ TEST_CASE("tls client: a server that speaks less than TLS 1.2 is refused, and th
     impostor->say(std::string{22, 3, 2, 0, 42} + hello);
   }
   TlsClient client(world.io.get_executor(), Lines{});
-  const auto connecting = world.run(
-      client.connect(TlsConnector<Through>(Through{end}, "localhost", test_client_context())));
+  const auto connecting =
+      world.run(client.connect(TlsConnector<Through>(Through{end}, "localhost", context)));
   REQUIRE(connecting->done);
   CHECK(connecting->code() == errc::connect_failed);
   const std::string text = thrown([&] { std::rethrow_exception(connecting->error); })->what();
@@ -435,9 +441,11 @@ TEST_CASE("tls: a client that speaks less than TLS 1.2 is refused, and hears why
   if (!has_old_versions()) {
     return;
   }
-  TlsServer world;
+  TlsServerContext context(test_authority().issue());
+  allow_weakness(*context.settings());
+  TlsServer world({}, context);
   TlsClientContext old = client_context([](TlsClientOptions&) {});
-  allow_old_versions(*old.settings(), TLS1_1_VERSION);
+  make_old(*old.settings());
   TlsEnd end = world.end(old);
   const std::error_code failed = world.shake_hands(end);
   REQUIRE(failed);
