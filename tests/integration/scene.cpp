@@ -11,10 +11,13 @@
 
 namespace {
 
-cowire::TcpTransport connect_tcp(asio::io_context& io, const std::string& host,
-                                 std::uint16_t port) {
+cowire::TcpTransport connect_tcp(asio::io_context& io, const std::string& host, std::uint16_t port,
+                                 std::optional<int> receive_buffer) {
   const asio::ip::tcp::endpoint to(asio::ip::make_address(host), port);
-  asio::ip::tcp::socket socket(io);
+  asio::ip::tcp::socket socket(io, to.protocol());
+  if (receive_buffer) {  // Now: a window that was offered is not taken back.
+    socket.set_option(asio::socket_base::receive_buffer_size(*receive_buffer));
+  }
   socket.connect(to);
   socket.set_option(asio::ip::tcp::no_delay(true));  // Else bytes wait for acknowledgements.
   return {std::move(socket), to};
@@ -32,9 +35,11 @@ struct ListenerCollector {
 
 }  // namespace
 
-AnyTransport OverMemory::connect() { return AnyTransport(listener_.connect()); }
+AnyTransport OverMemory::connect() { return AnyTransport(listener_.connect({}, from_server_)); }
 
-AnyTransport OverTcp::connect() { return AnyTransport(connect_tcp(*io_, host_, port_)); }
+AnyTransport OverTcp::connect() {
+  return AnyTransport(connect_tcp(*io_, host_, port_, receive_buffer_));
+}
 
 AnyTransport OverUnix::connect() {
   const asio::local::stream_protocol::endpoint to(path_);
@@ -44,8 +49,8 @@ AnyTransport OverUnix::connect() {
 }
 
 AnyTransport OverTls::connect() {
-  cowire::TlsTransport transport(connect_tcp(*io_, "127.0.0.1", port_), test_client_context(),
-                                 "localhost");
+  cowire::TlsTransport transport(connect_tcp(*io_, "127.0.0.1", port_, receive_buffer_),
+                                 test_client_context(), "localhost");
   std::optional<std::error_code> done;
   transport.async_handshake([&done](std::error_code ec) { done = ec; });
   REQUIRE(run_until(*io_, [&done] { return done.has_value(); }));
@@ -54,7 +59,7 @@ AnyTransport OverTls::connect() {
 }
 
 AnyTransport OverTls::connect_silently() {
-  return AnyTransport(connect_tcp(*io_, "127.0.0.1", port_));
+  return AnyTransport(connect_tcp(*io_, "127.0.0.1", port_, receive_buffer_));
 }
 
 AnyTransport OverAny::connect() {

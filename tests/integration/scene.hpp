@@ -71,7 +71,11 @@ constexpr bool has_reset(Net net) { return net != Net::unix_path && net != Net::
   }                                               \
   static void function(Net net)
 
-/// Where a server of the suite listens, and raw clients connect.
+/// Bytes: what narrow() leaves room for, or twice that, as Linux counts.
+inline constexpr int little_room = 4096;
+
+/// Where a server of the suite listens, and raw clients connect. After narrow() those have little
+/// room for what they were sent and have not read.
 class OverMemory {
  public:
   explicit OverMemory(asio::io_context& io, Net = Net::memory) : listener_(io.get_executor()) {}
@@ -81,9 +85,11 @@ class OverMemory {
     server.add_listener(listener_);
   }
   AnyTransport connect();
+  void narrow() { from_server_.capacity = little_room; }
 
  private:
   cowire::BasicMemoryListener<ManualClock> listener_;
+  cowire::MemoryOptions from_server_;
 };
 
 class OverTcp {
@@ -99,11 +105,13 @@ class OverTcp {
     }
   }
   AnyTransport connect();
+  void narrow() { receive_buffer_ = little_room; }
 
  private:
   asio::io_context* io_;
   std::string host_;
   std::uint16_t port_ = 0;
+  std::optional<int> receive_buffer_;
 };
 
 class OverUnix {
@@ -120,6 +128,7 @@ class OverUnix {
     server.add_listener(cowire::UnixListener(io_->get_executor(), path_));
   }
   AnyTransport connect();
+  void narrow() {}  // The room is the sender's.
 
  private:
   // In the current directory, which is that of the build.
@@ -149,10 +158,12 @@ class OverTls {
   AnyTransport connect();
   /// Does not.
   AnyTransport connect_silently();
+  void narrow() { receive_buffer_ = little_room; }
 
  private:
   asio::io_context* io_;
   std::uint16_t port_ = 0;
+  std::optional<int> receive_buffer_;
 };
 
 /// Over the transport that is chosen at run time.
@@ -169,6 +180,9 @@ class OverAny {
   AnyTransport connect();
   /// The same, but for a handshake: for servers that may not make theirs.
   AnyTransport connect_silently();
+  void narrow() {
+    visit([](auto& door) { door.narrow(); });
+  }
 
  protected:
   template <class F>

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "cowire/client.hpp"
+#include "cowire/connector.hpp"
 #include "cowire/transports/tls.hpp"
 #include "support/certificates.hpp"
 #include "support/journal.hpp"
 #include "support/memory_server.hpp"
 
+#include <asio/any_io_executor.hpp>
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -19,6 +21,20 @@
 
 using TlsEnd = cowire::BasicTlsTransport<MemoryEnd>;
 using TlsClient = cowire::Client<Lines, cowire::testing::ManualClock>;
+
+/// A connector to what was connected before.
+struct Through {
+  using transport_type = MemoryEnd;
+
+  std::string name() const { return "the other end"; }
+  template <class C>
+  cowire::Task<std::optional<MemoryEnd>> connect(asio::any_io_executor,
+                                                 std::shared_ptr<cowire::ConnectAttempt>) const {
+    co_return std::move(*end);
+  }
+
+  std::shared_ptr<MemoryEnd> end;
+};
 
 /// A server with a door for TLS beside the plain one.
 struct TlsServer : MemoryServer {

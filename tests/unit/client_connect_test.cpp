@@ -188,6 +188,68 @@ TEST_CASE("C14, C20: if no address of a host can be reached, the one error names
   }
 }
 
+namespace {
+
+/// A connector to several addresses, as a name may have.
+struct Several {
+  using transport_type = TcpTransport;
+
+  std::string name() const { return "several:9000"; }
+  template <class C>
+  Task<std::optional<TcpTransport>> connect(asio::any_io_executor executor,
+                                            std::shared_ptr<ConnectAttempt> attempt) const {
+    auto racing = detail::connect_to_first<C>(executor, attempt, endpoints, local, 250ms);
+    co_return co_await std::move(racing);
+  }
+
+  std::vector<asio::ip::tcp::endpoint> endpoints;
+  Endpoint local;
+};
+
+asio::ip::tcp::endpoint tcp_endpoint(const char* address, std::uint16_t port) {
+  return {asio::ip::make_address(address), port};
+}
+
+}  // namespace
+
+TEST_CASE("C14: the one error has every address, with its own reason") {
+  asio::io_context io;
+  TcpClient client(io, Lines{});
+  const std::uint16_t nobody = free_port(io);
+  const std::string port = std::to_string(nobody);
+  Several several;
+  several.endpoints = {tcp_endpoint("127.0.0.1", nobody), tcp_endpoint("::1", nobody),
+                       tcp_endpoint("127.0.0.2", nobody)};
+  several.local = {"127.0.0.1", 0};  // Which no address of the other family can be reached from.
+  const auto refused = spawn(io, client.connect(several));
+  REQUIRE(ends(io, refused));
+  CHECK(refused->code() == errc::connect_failed);
+  CHECK(contains(message(*refused), "cannot connect to several:9000: 127.0.0.1:" + port +
+                                        ": Connection refused; [::1]:" + port +
+                                        ": Address family not supported by protocol; 127.0.0.2:" +
+                                        port + ": Connection refused"));
+}
+
+TEST_CASE("C14: a connect that is out of time says which addresses had refused until then") {
+  asio::io_context io;
+  testing::ManualClock clock(io);
+  ManualClient client(io, Lines{});
+  const FullDoor silent(io);
+  Several several;
+  several.endpoints = {tcp_endpoint("::1", 9000), tcp_endpoint("127.0.0.1", silent.port())};
+  several.local = {"127.0.0.1", 0};
+  const auto late = spawn(io, client.connect(several, 5s));
+  for (int i = 0; i < 5 && !late->done; ++i) {
+    settle(io);
+    clock.advance(1s);
+  }
+  REQUIRE(ends(io, late));
+  CHECK(late->code() == errc::connect_timeout);
+  CHECK(contains(message(*late),
+                 "cannot connect to several:9000 within 5000 ms: [::1]:9000: "
+                 "Address family not supported by protocol"));
+}
+
 TEST_CASE("C14: a host that does not exist") {
   asio::io_context io;
   TcpClient client(io, Lines{});

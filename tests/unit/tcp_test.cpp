@@ -111,6 +111,37 @@ TEST_CASE("S14: if one address of several is taken, none is listened on") {
   CHECK(!thrown([&] { listen_tcp(any(io.get_executor()), "", port); }));
 }
 
+TEST_CASE("S14: the one error names each address that is taken, and only those") {
+  asio::io_context io;
+  std::optional<std::vector<TcpListener>> first(listen_tcp(any(io.get_executor()), "127.0.0.1", 0));
+  const std::uint16_t port = first->front().local_endpoint().port;
+  const auto third = listen_tcp(any(io.get_executor()), "127.0.0.3", port);
+  std::set<tcp::endpoint> endpoints;
+  for (const char* address : {"127.0.0.1", "127.0.0.2", "127.0.0.3"}) {
+    endpoints.insert({asio::ip::make_address(address), port});
+  }
+  std::vector<TcpListener> listeners;
+  std::string failures;
+  CHECK(detail::try_listen(any(io.get_executor()), endpoints, {}, true, listeners, failures));
+  CHECK(listeners.size() == 1);
+  CHECK(failures.find("127.0.0.1:" + std::to_string(port) + ": ") == 0);
+  CHECK(failures.find("; 127.0.0.3:" + std::to_string(port) + ": ") != std::string::npos);
+  CHECK(failures.find("127.0.0.2") == std::string::npos);
+}
+
+TEST_CASE("S14: every interface of both families is taken: one error with both") {
+  asio::io_context io;
+  const auto all = listen_tcp(any(io.get_executor()), "", 0);
+  const auto error =
+      thrown([&] { listen_tcp(any(io.get_executor()), "", all.front().local_endpoint().port); });
+  REQUIRE(error);
+  CHECK(error->code() == errc::listen_failed);
+  for (const auto& listener : all) {
+    CHECK(error->context().detail.find(to_string(listener.local_endpoint()) + ": ") !=
+          std::string::npos);
+  }
+}
+
 TEST_CASE("S14: an address that this machine does not have, alone, is a failure") {
   asio::io_context io;
   const auto error = thrown([&] { listen_tcp(any(io.get_executor()), "192.0.2.1", 0); });

@@ -37,6 +37,35 @@ TlsClientContext client_context(const std::function<void(TlsClientOptions&)>& ch
   return TlsClientContext(options);
 }
 
+// Takes weak ciphers too: what is refused then is refused for its version only.
+void allow_weakness(detail::TlsSettings& settings) {
+  SSL_CTX_set_cipher_list(settings.context.native_handle(), "ALL:@SECLEVEL=0");
+}
+
+// TLS 1.1 at most.
+void make_old(detail::TlsSettings& settings) {
+  allow_weakness(settings);
+  SSL_CTX_set_min_proto_version(settings.context.native_handle(), TLS1_VERSION);
+  SSL_CTX_set_max_proto_version(settings.context.native_handle(), TLS1_1_VERSION);
+}
+
+// Whether OpenSSL itself speaks TLS 1.1 on this machine.
+bool has_old_versions() {
+  TlsServerContext server(test_authority().issue());
+  make_old(*server.settings());
+  const TlsClientContext client = client_context([](TlsClientOptions&) {});
+  make_old(*client.settings());
+  TlsServer world({}, server);
+  TlsEnd end = world.end(client);
+  const std::error_code failed = world.shake_hands(end);
+  if (failed) {
+    MESSAGE("not tested: there is no TLS 1.1 here: " << end.handshake_error(failed).what());
+    return false;
+  }
+  CHECK(end.tls_info().version == "TLSv1.1");
+  return true;
+}
+
 Task<void> receive_into(TlsClient& client, std::string& line) {
   line = co_await client.recv_packet();
 }
@@ -374,6 +403,63 @@ TEST_CASE("C22: tls client: whom it does not trust, and why") {
       name);
   CHECK(world.shake_hands(reckless) == std::error_code());
   CHECK(!reckless.tls_info().peer_verified);
+}
+
+TEST_CASE("tls client: a server that speaks less than TLS 1.2 is refused, and the error says so") {
+  TlsServerContext old(test_authority().issue());
+  make_old(*old.settings());
+  TlsServer world({}, old);
+  const TlsClientContext context = client_context([](TlsClientOptions&) {});
+  allow_weakness(*context.settings());
+  std::shared_ptr<MemoryEnd> end;
+  std::optional<Guest> impostor;
+  std::string reason = "alert protocol version";
+  SUBCASE("it says so") {
+    if (!has_old_versions()) {
+      return;
+    }
+    end = std::make_shared<MemoryEnd>(world.tls_door.connect());
+  }
+  SUBCASE("it does not ask") {
+    auto ends = MemoryEnd::pair(world.io.get_executor());
+    end = std::make_shared<MemoryEnd>(std::move(ends.first));
+    impostor.emplace(guest_on(std::move(ends.second)));
+    reason = "unsupported protocol";
+    // RFC 4346, section 7.4.1.3: a ServerHello of TLS 1.1, whatever the client offers.
+    const std::string hello =
+        std::string{2, 0, 0, 38, 3, 2} + std::string(32, 'r') + std::string{0, '\xc0', '\x09', 0};
+    impostor->say(std::string{22, 3, 2, 0, 42} + hello);
+  }
+  TlsClient client(world.io.get_executor(), Lines{});
+  const auto connecting =
+      world.run(client.connect(TlsConnector<Through>(Through{end}, "localhost", context)));
+  REQUIRE(connecting->done);
+  REQUIRE(connecting->code() == errc::connect_failed);
+  const std::string text = thrown([&] { std::rethrow_exception(connecting->error); })->what();
+  CAPTURE(text);
+  CHECK(text.find("the TLS handshake failed: ") != std::string::npos);
+  CHECK(text.find(reason) != std::string::npos);
+  CHECK(!client.is_connected());
+}
+
+TEST_CASE("tls: a client that speaks less than TLS 1.2 is refused, and hears why") {
+  if (!has_old_versions()) {
+    return;
+  }
+  TlsServerContext context(test_authority().issue());
+  allow_weakness(*context.settings());
+  TlsServer world({}, context);
+  TlsClientContext old = client_context([](TlsClientOptions&) {});
+  make_old(*old.settings());
+  TlsEnd end = world.end(old);
+  const std::error_code failed = world.shake_hands(end);
+  REQUIRE(failed);
+  const std::string text = end.handshake_error(failed).what();
+  CAPTURE(text);
+  CHECK(text.find("alert protocol version") != std::string::npos);
+  CHECK(world.handshake_warnings() == 1);
+  CHECK(world.records.count("unsupported protocol", LogLevel::warning) == 1);
+  CHECK(world->stats().handshakes_failed == 1);
 }
 
 TEST_CASE("tls client: what is no name of a server is refused, and never means any name") {

@@ -106,6 +106,9 @@ class TlsRead : public TlsOperation<Stream, Handler> {
       step = TlsEngine::Step::done;
     } else if (!is_discarding_) {
       step = stream->read(into, n, ec);
+    } else if (stream->input_has_ended()) {
+      step = TlsEngine::Step::done;
+      ec = asio::error::eof;
     }
     if (step == TlsEngine::Step::done) {
       this->finish(is_begin, ec, n);

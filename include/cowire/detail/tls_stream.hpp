@@ -87,6 +87,9 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   }
   bool failure_is_known() const noexcept { return failure_is_known_; }
 
+  // Whether the transport below has told its end, which Asio's sockets tell only once.
+  bool input_has_ended() const noexcept { return input_has_ended_; }
+
   // Encrypts the first part of the plain text, if there is room for it: see `encrypted`.
   // @returns False, and ec, if that is not possible.
   bool encrypt(Bytes from, std::error_code& ec) {
@@ -105,6 +108,7 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
       engine_.input_received(n);
     }
     if (ec == asio::error::eof) {
+      input_has_ended_ = true;
       engine_.input_ended();
     } else if (ec != asio::error::operation_aborted) {
       input_error_ = ec;
@@ -209,6 +213,7 @@ class TlsStream : public std::enable_shared_from_this<TlsStream<Next>> {
   PendingHandler<> waiting_reader_;
   bool is_sending_ = false;
   bool failure_is_known_ = false;
+  bool input_has_ended_ = false;
 };
 
 // What the operations on a TlsStream have in common: they run where, and are cancelled as, their
