@@ -88,6 +88,7 @@ struct DeadDoor {
   void cancel() { door.cancel(); }
   void close() { door.close(); }
   Endpoint local_endpoint() const { return door.local_endpoint(); }
+  int native_handle() const noexcept { return -1; }
 
   MemoryDoor door;
   int* dead;
