@@ -81,8 +81,8 @@ class Client {
 
   /// Connects through TCP, to the address of the host that answers first: see TcpConnector. A
   /// client that was closed, or has been told that its connection has ended, may connect again.
-  /// @throws Error connect_failed, with each address's reason; connect_timeout; already_connected;
-  /// cancelled, by close(); invalid_argument.
+  /// @throws Error connect_failed, with each address's reason; handshake_failed, by TLS;
+  /// connect_timeout; already_connected; cancelled, by close(); invalid_argument.
   /// @cancellation Total: the client is not connected then.
   template <class Token = AsTask>
   auto connect(std::string host, std::uint16_t port, Token&& token = {}) {

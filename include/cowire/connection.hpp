@@ -103,6 +103,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// The two questions of those who wait for the output queue: see detail::Channel.
   bool may_go_on(detail::OutputLevel level, std::error_code& ec) const final;
   bool reached(detail::OutputLevel level, std::error_code& ec) const final;
+  void check_sendable() const final;
 
  protected:
   /// What there is to receive.
@@ -315,7 +316,6 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
     requires CarriesAncillary<T>;
   void drop_ancillary_output() noexcept;
   Error output_overflow(std::size_t size) const;
-  void check_sendable() const;
   void queued_more(std::size_t n);
   void set_send_error(std::error_code& ec) const noexcept;
   void on_wait() final;

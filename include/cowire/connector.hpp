@@ -33,8 +33,10 @@ class ConnectAttempt {
   explicit ConnectAttempt(const asio::any_io_executor& executor) : changed_(executor) {}
 
   /// For connectors: notes why an address could not be reached. The notes of all addresses are in
-  /// the Error that the client throws.
-  void failed(const std::string& address, std::string_view reason) {
+  /// the Error that the client throws, with the code of the last.
+  void failed(const std::string& address, std::string_view reason,
+              errc code = errc::connect_failed) {
+    code_ = code;
     failures_ += failures_.empty() ? "" : "; ";
     failures_ += address.empty() ? "" : address + ": ";
     failures_ += reason;
@@ -51,8 +53,8 @@ class ConnectAttempt {
   }
 
   /// For the client: connects within a time limit, 0 being none.
-  /// @throws Error connect_failed, with each address's reason; connect_timeout; cancelled, after
-  /// abandon(). @cancellation Total.
+  /// @throws Error connect_failed, with each address's reason, or what else the connector says;
+  /// connect_timeout; cancelled, after abandon(). @cancellation Total.
   template <class C, class K>
   static Task<typename K::transport_type> run(std::shared_ptr<ConnectAttempt> self, K connector,
                                               asio::any_io_executor executor,
@@ -76,6 +78,7 @@ class ConnectAttempt {
   asio::cancellation_signal cancel_;
   std::function<void()> give_up_;
   std::string failures_;
+  errc code_ = errc::connect_failed;
   bool abandoned_ = false;
 };
 
@@ -149,7 +152,7 @@ Task<typename K::transport_type> ConnectAttempt::run(std::shared_ptr<ConnectAtte
     context.time_limit = time_limit;
   }
   context.detail += self->failures_.empty() ? "" : ": " + self->failures_;
-  throw Error(too_late ? errc::connect_timeout : errc::connect_failed, std::move(context));
+  throw Error(too_late ? errc::connect_timeout : self->code_, std::move(context));
 }
 
 }  // namespace cowire

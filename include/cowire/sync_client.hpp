@@ -61,7 +61,7 @@ class SyncClient {
   }
 
   /// Connects by other means: `SyncClient client{UnixConnector("/run/my.sock"), protocol};`
-  /// @throws Error connect_failed, connect_timeout.
+  /// @throws Error connect_failed, handshake_failed, connect_timeout.
   template <Connector K>
   SyncClient(K connector, P protocol, ClientOptions options = {})
       : client_(loop_.io(), std::move(protocol), std::move(options)) {

@@ -34,6 +34,7 @@ class NamedChannel final : public detail::Channel {
   void flush() override {}
   bool may_go_on(detail::OutputLevel, std::error_code&) const override { return true; }
   bool reached(detail::OutputLevel, std::error_code&) const override { return true; }
+  void check_sendable() const override {}
 
  private:
   void on_wait() override {}

@@ -193,7 +193,7 @@ void check_cut(Conversation& cut, const State& then, Way way) {
   REQUIRE(cut.outcome->done);
   const std::error_code code = cut.outcome->code();
   if (!then.is_connected) {
-    CHECK(code == errc::connect_failed);
+    CHECK(code == errc::handshake_failed);
   } else if (then.client_saw_end) {
     CHECK(code == errc::end_of_stream);
   } else if (way == Way::fin) {

@@ -434,7 +434,7 @@ TEST_CASE("tls client: a server that speaks less than TLS 1.2 is refused, and th
   const auto connecting =
       world.run(client.connect(TlsConnector<Through>(Through{end}, "localhost", context)));
   REQUIRE(connecting->done);
-  REQUIRE(connecting->code() == errc::connect_failed);
+  REQUIRE(connecting->code() == errc::handshake_failed);
   const std::string text = thrown([&] { std::rethrow_exception(connecting->error); })->what();
   CAPTURE(text);
   CHECK(text.find("the TLS handshake failed: ") != std::string::npos);
@@ -572,7 +572,7 @@ TEST_CASE("tls client: connects through TCP; what fails is in the Error, with th
   SUBCASE("not trusted") {
     const auto connecting = spawn(io, client.connect(TlsConnector("127.0.0.1", server.port())));
     REQUIRE(run_until(io, [&] { return connecting->done; }));
-    CHECK(connecting->code() == errc::connect_failed);
+    CHECK(connecting->code() == errc::handshake_failed);
     const std::string text = thrown([&] { std::rethrow_exception(connecting->error); })->what();
     CHECK(text.find("cannot connect to 127.0.0.1:") != std::string::npos);
     CHECK(text.find("the peer's certificate is not accepted") != std::string::npos);
@@ -597,7 +597,7 @@ TEST_CASE("tls client: connects through TCP; what fails is in the Error, with th
     const auto connecting =
         spawn(io, client.connect(TlsConnector("127.0.0.1", plain.port(), test_client_context())));
     REQUIRE(run_until(io, [&] { return connecting->done; }));
-    CHECK(connecting->code() == errc::connect_failed);
+    CHECK(connecting->code() == errc::handshake_failed);
     const auto error = thrown([&] { std::rethrow_exception(connecting->error); });
     REQUIRE(error);
     CHECK(error->context().detail.find("the peer does not speak TLS") != std::string::npos);

@@ -80,6 +80,9 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
   // Whether a sender need not wait at all; sets ec if the connection can send no more.
   virtual bool may_go_on(OutputLevel level, std::error_code& ec) const = 0;
 
+  // Throws what stands against sending, with all that is known of it.
+  virtual void check_sendable() const = 0;
+
   // Whether somebody who waits need wait no longer; sets ec likewise.
   virtual bool reached(OutputLevel level, std::error_code& ec) const = 0;
 
@@ -192,6 +195,9 @@ class OutputAwaiter final : OutputWaiter {
 
   void await_resume() {
     wait_.end();
+    if (ec_ && ec_ != asio::error::operation_aborted) {
+      channel_->check_sendable();
+    }
     throw_if_failed(wait_.host(), ec_);
   }
 

@@ -221,7 +221,8 @@ std::vector<TlsListener<BasicTcpListener<Executor>>> listen_tls(
 ///     co_await client.connect(TlsConnector("example.org", 443));
 ///
 /// The certificate must come from an issuer that the system trusts, and name the host; another
-/// context trusts others. Connecting includes the handshake, and its time limit too.
+/// context trusts others. Connecting includes the handshake, and its time limit too: one that fails
+/// is errc::handshake_failed, with the reason.
 template <Connector K = TcpConnector>
 class TlsConnector {
  public:
@@ -256,7 +257,7 @@ class TlsConnector {
     co_await transport.async_handshake(asio::redirect_error(asio::use_awaitable, ec));
     if (ec) {
       attempt->failed(to_string(transport.remote_endpoint()),
-                      transport.handshake_error(ec).context().detail);
+                      transport.handshake_error(ec).context().detail, errc::handshake_failed);
       co_return std::nullopt;
     }
     co_return transport;
