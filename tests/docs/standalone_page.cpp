@@ -138,7 +138,7 @@ class Thermometer {
       }
     });
   }
-  void join() { thread_.join(); }
+  void join() { thread_.join(); }  // What it has posted may still be on its way.
 
  private:
   std::thread thread_;

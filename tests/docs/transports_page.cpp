@@ -7,6 +7,7 @@
 #include <asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -34,16 +35,17 @@ struct OnlyMe {
 // [/credentials]
 
 // [descriptors]
-struct LogKeeper {
+struct Sizes {  // Tells how large the files are that come.
   cowire::Generator<std::string> handle(cowire::Peer<std::string>& client) {
     cowire::Ancillary came;
-    const std::string line = co_yield cowire::RecvParams(30s).with_ancillary(came);
-    for (const cowire::Descriptor& log : came.descriptors()) {
-      if (::write(log.get(), line.data(), line.size()) < 0) {
-        client.close();
-      }
+    co_yield cowire::RecvParams(30s).with_ancillary(came);
+    std::string answer;
+    for (const cowire::Descriptor& file : came.descriptors()) {
+      struct stat status = {};
+      ::fstat(file.get(), &status);
+      answer += std::to_string(status.st_size) + " bytes";
     }
-    client.send_packet("noted");
+    client.send_packet(answer);
   }
 };
 // [/descriptors]
@@ -67,14 +69,14 @@ cowire::Task<std::string> ask(std::string path, std::string question) {
 // [/client]
 
 // [send_descriptors]
-cowire::Task<void> note(std::string path, std::string line, int log) {
+cowire::Task<std::string> ask_size(std::string path, int file) {
   cowire::Client client{co_await asio::this_coro::executor,
                         cowire::StreamProtocol{cowire::LineSerializer{}}};
   const cowire::UnixConnector server(path);
   co_await client.connect(server);
-  cowire::Ancillary with(cowire::Descriptor::duplicate(log));
-  client.send_packet_with_ancillary(line, std::move(with));
-  co_await client.recv_packet();
+  cowire::Ancillary with(cowire::Descriptor::duplicate(file));
+  client.send_packet_with_ancillary("size", std::move(with));
+  co_return co_await client.recv_packet();
 }
 // [/send_descriptors]
 
@@ -109,24 +111,29 @@ TEST_CASE("a server on a Unix socket and on TCP, and a client") {
   CHECK(serve_and_ask(Echo(), cowire::abstract_name(path), true) == "hello");
 }
 
-TEST_CASE("a log file goes to a server") {
+TEST_CASE("a file goes to a server") {
   asio::io_context io;
-  const std::string path = cowire::abstract_name("log-" + std::to_string(::getpid()));
+  const std::string path = cowire::abstract_name("sizes-" + std::to_string(::getpid()));
   // [receive_descriptors]
   cowire::UnixListenOptions options;
   options.receive_descriptors = 4;
   cowire::Server server{io.get_executor(), cowire::StreamProtocol{cowire::LineSerializer{}},
-                        LogKeeper()};
+                        Sizes()};
   server.add_listener(cowire::UnixListener(io.get_executor(), path, options));
   // [/receive_descriptors]
   const auto serving = spawn(io, server.serve_forever());
-  std::FILE* const log = std::tmpfile();
-  REQUIRE(log != nullptr);
-  const auto noting = spawn(io, note(path, "hello", ::fileno(log)));
-  CHECK(run_until(io, [&] { return noting->done; }));
-  CHECK(noting->succeeded());
-  CHECK(::lseek(::fileno(log), 0, SEEK_END) == 5);
-  std::fclose(log);
+  std::FILE* const file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  std::fputs("hello", file);
+  std::fflush(file);
+  std::string answer;
+  const auto asking =
+      spawn(io, [](std::string to, int with, std::string& into) -> cowire::Task<void> {
+        into = co_await ask_size(to, with);
+      }(path, ::fileno(file), answer));
+  CHECK(run_until(io, [&] { return asking->done; }));
+  CHECK(answer == "5 bytes");
+  std::fclose(file);
   server.close();
   CHECK(run_until(io, [&] { return serving->done; }));
 }

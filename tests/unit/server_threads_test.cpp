@@ -141,7 +141,7 @@ struct Talker {
     const std::lock_guard lock(room->mutex);
     room->peers.emplace_back(shard, client);
   }
-  Generator<std::string> handle(Peer<std::string>& client) {
+  Generator<std::string> handle(Peer<std::string>&) {
     const std::string line = co_yield {};
     const std::lock_guard lock(room->mutex);
     for (auto& [where, peer] : room->peers) {
