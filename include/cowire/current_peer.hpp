@@ -5,6 +5,7 @@
 #include "cowire/transport.hpp"
 
 #include <cstdint>
+#include <type_traits>
 
 namespace cowire {
 
@@ -18,8 +19,8 @@ inline char type_tag = 0;
 
 /// What is known of the peer that the calling code works for: see current_peer().
 ///
-/// Not a handle: nothing can be sent through it. Valid until the caller suspends; to be used on the
-/// thread that was given it only.
+/// Not a handle: nothing can be sent through it. Valid until the caller suspends, or destroys the
+/// server; to be used on the thread that was given it only.
 class PeerContext {
  public:
   /// Counts the server's connections, from 1: Peer::id().
@@ -28,16 +29,16 @@ class PeerContext {
   /// The peer's address, known also after its end. to_string() makes text of it.
   virtual Endpoint remote_endpoint() const = 0;
 
-  /// The peer's state, if the handler's PeerState is a T; null if it is another type, or there is
-  /// none any more. What a handler writes there (a user's name, the number of a request) is known
-  /// to all code that it calls, as are the values of Python's context variables:
+  /// The peer's state, if T is the handler's PeerState (no base of it); else null, and from the
+  /// moment on when that is destroyed. What a handler writes there (a user's name, the number of a
+  /// request) is known to all code that it calls, as are the values of Python's context variables:
   ///
   ///     if (const PeerContext* peer = current_peer()) {
   ///       if (const Visit* visit = peer->state<Visit>()) { ... visit->user ... }
   ///     }
   template <class T>
   T* state() const noexcept {
-    return static_cast<T*>(find_state(&detail::type_tag<T>));
+    return static_cast<T*>(find_state(&detail::type_tag<std::remove_cv_t<T>>));
   }
 
  protected:

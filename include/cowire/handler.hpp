@@ -172,12 +172,16 @@ class PeerStateOf<H> {
  public:
   typename H::PeerState& operator*() noexcept { return *state_; }
   void* find(const void* tag) noexcept {
-    return state_ && tag == &type_tag<typename H::PeerState> ? &*state_ : nullptr;
+    return !is_gone_ && tag == &type_tag<typename H::PeerState> ? &*state_ : nullptr;
   }
-  void reset() noexcept { state_.reset(); }
+  void reset() noexcept {
+    is_gone_ = true;  // Also for its own destructor.
+    state_.reset();
+  }
 
  private:
   std::optional<typename H::PeerState> state_{std::in_place};
+  bool is_gone_ = false;
 };
 
 // The calls of a handler, with the peer's state if it wants that.

@@ -14,8 +14,8 @@ struct ServerStats {
 
   // Why connections ended; each is counted once, when that is known, which may be before it is
   // closed. When all are closed, these add up to `accepted`.
-  std::uint64_t refused = 0;            ///< As ended_by_handler, but before the handler had a
-                                        ///< packet; or the server was just being stopped.
+  std::uint64_t refused = 0;            ///< Closed in on_connection, or handle returned at once;
+                                        ///< or it came when the server was being stopped.
   std::uint64_t ended_by_peer = 0;      ///< The peer closed, between two packets.
   std::uint64_t ended_by_handler = 0;   ///< close(), abort(), or a return before the first yield.
   std::uint64_t broken = 0;             ///< Reset, lost, or cut inside a packet.

@@ -9,10 +9,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -95,24 +93,26 @@ class SyncClient {
   }
 
   /// Connects again, after close() or when a receive has told the end of the connection. Waits for
-  /// threads that send or receive; a close() by another thread meanwhile cancels it.
+  /// threads that still send or receive; close() or abort() by another thread cancels it.
   /// @throws Error As Client::connect().
-  void connect(const std::string& host, std::uint16_t port) { connect_with(host, port); }
+  void connect(const std::string& host, std::uint16_t port) {
+    connect_within(connect_timeout(), host, port);
+  }
   /// The same with a time limit of its own; 0: none.
   template <class Rep, class Period>
   void connect(const std::string& host, std::uint16_t port,
                std::chrono::duration<Rep, Period> timeout) {
-    connect_with(host, port, timeout);
+    connect_within(timeout, host, port);
   }
   /// Connects by other means: `client.connect(UnixConnector("/run/my.sock"))`.
   template <Connector K>
   void connect(K connector) {
-    connect_with(std::move(connector));
+    connect_within(connect_timeout(), std::move(connector));
   }
   /// The same with a time limit of its own; 0: none.
   template <Connector K, class Rep, class Period>
   void connect(K connector, std::chrono::duration<Rep, Period> timeout) {
-    connect_with(std::move(connector), timeout);
+    connect_within(timeout, std::move(connector));
   }
 
   /// Sends a packet; returns when the operating system has all of its bytes.
@@ -206,7 +206,7 @@ class SyncClient {
 
   /// Closes at once, with a reset. Threads that send or wait get errc::closed.
   void abort() {
-    in_turn([this] { connection().channel().abort(); });
+    in_turn([this] { client_.abort(); });
   }
 
   /// Whether this side has not closed the connection, and it is not known to be broken: see
@@ -266,11 +266,11 @@ class SyncClient {
 
   detail::ClientChannel<P>& connection() { return *client_.connected(); }
 
-  Error timed_out(const char* detail, std::optional<std::chrono::nanoseconds> limit) const {
+  Error timed_out(const char* detail, std::optional<std::chrono::nanoseconds> limit) {
     ErrorContext context;
     context.detail = detail;
     context.time_limit = limit;
-    context.peer = to_string(remote_);
+    context.peer = to_string(remote_endpoint());
     return Error(errc::timeout, std::move(context));
   }
 
@@ -283,8 +283,11 @@ class SyncClient {
     loop_.turn([&] { connection().in_turn([&f] { f(); }); });
   }
 
-  template <class... How>
-  void connect_with(How&&... how);
+  std::chrono::nanoseconds connect_timeout() const {
+    return client_.state_->options.connect_timeout;
+  }
+  template <class Duration, class... How>
+  void connect_within(Duration timeout, How&&... how);
 
   void note_endpoints() {
     local_ = client_.local_endpoint();

@@ -26,13 +26,25 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
-/// "127.0.0.1:9000", "[::1]:9000", "/run/my.sock"; "(unknown)" for an empty endpoint.
+/// "127.0.0.1:9000", "[::1]:9000", "/run/my.sock"; "(unknown)" for an empty endpoint. Of a path,
+/// which is the peer's choice, control characters are escaped (`\x0a`): nobody writes lines of his
+/// own into a log.
 inline std::string to_string(const Endpoint& endpoint) {
   if (endpoint.address.empty()) {
     return "(unknown)";
   }
   if (endpoint.port == 0) {
-    return endpoint.address;
+    constexpr char hex[] = "0123456789abcdef";
+    std::string path;
+    for (const char byte : endpoint.address) {
+      const auto value = static_cast<unsigned char>(byte);
+      if (value < 0x20 || value == 0x7f) {
+        path += {'\\', 'x', hex[value >> 4U], hex[value & 0xfU]};
+      } else {
+        path += byte;
+      }
+    }
+    return path;
   }
   const bool v6 = endpoint.address.find(':') != std::string::npos;
   return (v6 ? "[" + endpoint.address + "]" : endpoint.address) + ":" +

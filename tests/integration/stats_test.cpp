@@ -129,7 +129,7 @@ CONTRACT_TEST("stats: each connection is counted once, by what ended it") {
   CHECK(ended(stats()) == 1);
 }
 
-CONTRACT_TEST("stats: a peer is refused who is closed before the handler had a packet of his") {
+CONTRACT_TEST("stats: a peer is refused by on_connection, or by a handle that returns at once") {
   Script<> script;
   SUBCASE("by a return before the first yield") {
     script.talk = [](Client& client) -> Requests {
@@ -147,18 +147,21 @@ CONTRACT_TEST("stats: a peer is refused who is closed before the handler had a p
   SUBCASE("by abort") {
     script.hello = [](Client& client) { client.abort(); };
   }
-  SUBCASE("because he says nothing") {
+  bool is_refused = true;
+  SUBCASE("not by a handler that waited for him") {
     script.talk = [](Client& client) -> Requests {
       const Received line = co_yield as_result(0s);
       client.close();
     };
+    is_refused = false;
   }
   Scene<> scene(net, script);
   auto guest = scene.guest();
   CHECK(scene.until_ended(guest));
   guest.close();
   CHECK(scene.until_empty());
-  CHECK(scene.server.stats().refused == 1);
+  CHECK(scene.server.stats().refused == (is_refused ? 1 : 0));
+  CHECK(scene.server.stats().ended_by_handler == (is_refused ? 0 : 1));
   CHECK(scene.server.stats().accepted == 1);
   CHECK(ended(scene.server.stats()) == 1);
 }

@@ -215,18 +215,94 @@ TEST_CASE("SyncClient: connecting while it is connected is an error, and disturb
   CHECK(received.get() == "first");
 }
 
-TEST_CASE("C13: SyncClient: a close by another thread ends a connect") {
+TEST_CASE("C13: SyncClient: a close or an abort by another thread ends a connect") {
   Pair pair;
   pair.server.close();
   pair.client.close();
   const FullDoor full;
+  bool by_abort = false;
+  SUBCASE("close") {}
+  SUBCASE("abort") { by_abort = true; }
   auto code = std::async(std::launch::async, [&] {
     return code_of([&] { pair.client.connect("127.0.0.1", full.port(), 60s); });
   });
   while (code.wait_for(0s) != std::future_status::ready) {  // It may not have begun yet.
-    pair.client.close();
+    if (by_abort) {
+      pair.client.abort();
+    } else {
+      pair.client.close();
+    }
   }
   CHECK(code.get() == errc::cancelled);
+}
+
+TEST_CASE("SyncClient: a connect waits for who still sends; in time, and until a close") {
+  asio::io_context io;
+  tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+  acceptor.set_option(asio::socket_base::receive_buffer_size(65536));
+  const std::uint16_t port = acceptor.local_endpoint().port();
+  SyncClient client("127.0.0.1", port,
+                    StreamProtocol{LengthPrefixed{Text<>{}, LengthOptions{.limit = 1 << 24}}},
+                    with_close_timeout(0ms));
+  tcp::socket server = acceptor.accept();
+  server.shutdown(tcp::socket::shutdown_send);
+  CHECK(client.next_packet() == std::nullopt);  // It may connect again, from its side.
+  const std::string large(8'000'000, 'x');      // More than the system takes.
+  auto sent =
+      std::async(std::launch::async, [&] { return code_of([&] { client.send_packet(large); }); });
+  char length[4];
+  asio::read(server, asio::buffer(length));  // It has begun, and will not come to an end.
+
+  const auto late = thrown([&] { client.connect("127.0.0.1", port, 20ms); });
+  REQUIRE(late);
+  CHECK(late->code() == errc::connect_timeout);
+  CHECK(std::string(late->what()).find("other threads still use") != std::string::npos);
+  auto connecting = std::async(
+      std::launch::async, [&] { return code_of([&] { client.connect("127.0.0.1", port, 30s); }); });
+  CHECK(connecting.wait_for(20ms) == std::future_status::timeout);
+  client.close();
+  CHECK(sent.get() == errc::closed);
+  const std::error_code code = connecting.get();
+  CHECK((code == errc::cancelled || client.is_connected()));  // If it began behind the close.
+}
+
+TEST_CASE("C19: SyncClient: threads connect, send, receive and close at once, and none is stuck") {
+  Pair pair(0ms);
+  const std::uint16_t port = pair.acceptor.local_endpoint().port();
+  std::atomic<bool> over = false;
+  std::thread server([&] {
+    std::vector<tcp::socket> sockets;
+    pair.acceptor.non_blocking(true);
+    while (!over) {
+      std::error_code none;
+      tcp::socket next = pair.acceptor.accept(none);
+      if (!none) {
+        sockets.push_back(std::move(next));
+      }
+      std::this_thread::yield();
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i) {
+        (void)code_of([&] {
+          switch (t) {
+            case 0: pair.client.close(); break;
+            case 1: pair.client.send_packet("x", 1ms); break;
+            case 2: (void)pair.client.recv_packet(1ms); break;
+            case 3: (void)pair.client.remote_endpoint(); break;
+            default: pair.client.connect("127.0.0.1", port, 10s);
+          }
+        });
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  over = true;
+  server.join();
 }
 
 TEST_CASE("C2: SyncClient: a connected socket from elsewhere") {

@@ -7,6 +7,7 @@ using cowire::Endpoint;
 
 TEST_CASE("an endpoint as text: v4, v6, paths, and nothing") {
   CHECK(to_string(Endpoint{"127.0.0.1", 9000}) == "127.0.0.1:9000");
+  CHECK(to_string(Endpoint{"/run/a\n[error] b\x7f", 0}) == "/run/a\\x0a[error] b\\x7f");
   CHECK(to_string(Endpoint{"::1", 9000}) == "[::1]:9000");
   CHECK(to_string(Endpoint{"fe80::1%eth0", 65535}) == "[fe80::1%eth0]:65535");
   CHECK(to_string(Endpoint{"/run/my.sock", 0}) == "/run/my.sock");

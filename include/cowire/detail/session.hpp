@@ -196,6 +196,7 @@ class Session final : public Connection<P, T, C>,
       return false;
     }
     if (this->is_closing() || this->is_cancelled()) {
+      note_end(this->is_cancelled() ? &ServerStats::shut_down : &ServerStats::refused);
       finish_serving();
       return false;
     }

@@ -119,6 +119,9 @@ bool Session<P, H, T, C>::next_generator() {
     return false;
   }
   if (!has_yielded) {  // It refuses the peer, and would do so for ever.
+    if (this->packets_received() == 0) {
+      note_end(&ServerStats::refused);
+    }
     log().write(LogLevel::debug, "the handler returned before its first yield: connection closed");
     this->flush();
     this->abort();
@@ -145,10 +148,8 @@ std::uint64_t ServerStats::* Session<P, H, T, C>::cause_of(std::error_code code)
   if (this->is_cancelled()) {
     return &ServerStats::shut_down;
   }
-  if (code == errc::closed) {
-    return this->packets_received() == 0 ? &ServerStats::refused : &ServerStats::ended_by_handler;
-  }
   return code == errc::end_of_stream  ? &ServerStats::ended_by_peer
+         : code == errc::closed       ? &ServerStats::ended_by_handler
          : code == errc::peer_timeout ? &ServerStats::timed_out
          : code == errc::output_limit ? &ServerStats::overflowed
                                       : &ServerStats::broken;

@@ -6,7 +6,10 @@
 
 #include <asio/co_spawn.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <iterator>
 #include <optional>
@@ -15,18 +18,42 @@
 namespace cowire {
 
 template <Protocol P>
-template <class... How>
-void SyncClient<P>::connect_with(How&&... how) {
-  loop_.turn([this] { client_.state_->require_unconnected(); });
-  // Nobody sends or receives meanwhile: they use the connection between their turns, too.
+template <class Duration, class... How>
+void SyncClient<P>::connect_within(Duration timeout, How&&... how) {
+  auto limit = RecvParams(timeout).timeout();
+  if (limit && limit->count() == 0) {
+    limit.reset();  // Means that there is none, here.
+  }
+  const Until until = end_of(limit);
+  std::uint64_t closes = 0;
+  loop_.turn([&] {
+    client_.state_->require_unconnected();
+    closes = client_.state_->closes;
+  });
+  // Nobody sends or receives meanwhile: they use the connection between their turns, too. One place
+  // after the other, or two that connect would wait for each other.
   detail::SyncLoop::Place sender(loop_, senders_);
+  bool in_time = sender.wait(until);
   detail::SyncLoop::Place receiver(loop_, receivers_);
-  sender.wait(std::nullopt);
-  receiver.wait(std::nullopt);
+  in_time = in_time && receiver.wait(until);
+  if (!in_time) {
+    ErrorContext context;
+    context.detail = "cannot connect: other threads still use the old connection";
+    context.time_limit = limit;
+    throw Error(errc::connect_timeout, std::move(context));
+  }
+  std::chrono::nanoseconds left(0);  // No limit.
+  if (until) {
+    left = std::max<std::chrono::nanoseconds>(*until - detail::SyncLoop::Clock::now(),
+                                              std::chrono::nanoseconds(1));
+  }
   std::exception_ptr failed;
   bool done = false;
   loop_.turn([&] {
-    asio::co_spawn(loop_.io(), client_.connect(std::forward<How>(how)...),
+    if (client_.state_->closes != closes) {
+      throw Error(errc::cancelled);
+    }
+    asio::co_spawn(loop_.io(), client_.connect(std::forward<How>(how)..., left),
                    [&](const std::exception_ptr& error) {
                      failed = error;
                      if (!failed) {
