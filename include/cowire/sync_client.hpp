@@ -115,6 +115,11 @@ class SyncClient {
     connect_with(std::move(connector), timeout);
   }
 
+  /// Goes on with TLS, as Client::start_tls() does. Waits for threads that send or receive.
+  void start_tls() {
+    alone([this] { return client_.start_tls(); });
+  }
+
   /// Sends a packet; returns when the operating system has all of its bytes.
   /// @throws Error not_sendable or too_large, from the serializer, with nothing sent; output_limit;
   /// peer_timeout (Limits::send_timeout); closed; and what broke the connection.
@@ -285,6 +290,8 @@ class SyncClient {
 
   template <class... How>
   void connect_with(How&&... how);
+  template <class Begin>
+  void alone(Begin begin);
 
   void note_endpoints() {
     local_ = client_.local_endpoint();

@@ -18,7 +18,15 @@ template <Protocol P>
 template <class... How>
 void SyncClient<P>::connect_with(How&&... how) {
   loop_.turn([this] { client_.state_->require_unconnected(); });
-  // Nobody sends or receives meanwhile: they use the connection between their turns, too.
+  alone([&] { return client_.connect(std::forward<How>(how)...); });
+  loop_.turn([this] { note_endpoints(); });
+}
+
+// Runs the task that begin() gives while nobody sends or receives: those use the connection between
+// their turns, too.
+template <Protocol P>
+template <class Begin>
+void SyncClient<P>::alone(Begin begin) {
   detail::SyncLoop::Place sender(loop_, senders_);
   detail::SyncLoop::Place receiver(loop_, receivers_);
   sender.wait(std::nullopt);
@@ -26,14 +34,10 @@ void SyncClient<P>::connect_with(How&&... how) {
   std::exception_ptr failed;
   bool done = false;
   loop_.turn([&] {
-    asio::co_spawn(loop_.io(), client_.connect(std::forward<How>(how)...),
-                   [&](const std::exception_ptr& error) {
-                     failed = error;
-                     if (!failed) {
-                       note_endpoints();
-                     }
-                     loop_.finish(done);
-                   });
+    asio::co_spawn(loop_.io(), begin(), [&](const std::exception_ptr& error) {
+      failed = error;
+      loop_.finish(done);
+    });
   });
   loop_.wait(std::nullopt, done);
   if (failed) {
