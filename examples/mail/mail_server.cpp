@@ -55,10 +55,12 @@ struct Mailbox {
         client.send_packet("250-hello");
         client.send_packet("250 STARTTLS");
       }
+      // [start_tls]
     } else if (is(*command, "STARTTLS") && !client.tls()) {
       client.send_packet("220 go ahead");
       co_await client.start_tls();
       mail = {};  // That may have been somebody else's word.
+      // [/start_tls]
     } else if (is(*command, "QUIT")) {
       client.send_packet("221 bye");
       client.close();
@@ -116,9 +118,11 @@ int main(int argc, char** argv) {
     cowire::Server server{io.get_executor(),
                           cowire::StreamProtocol{cowire::LineSerializer<>{lines}}, Mailbox{},
                           options};
+    // [listen_start_tls]
     for (auto& listener : cowire::listen_start_tls(io.get_executor(), host, port, tls)) {
       server.add_listener(std::move(listener));
     }
+    // [/listen_start_tls]
     cowire::serve(io, server);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "mail_server: %s\n", error.what());
