@@ -80,6 +80,7 @@ set(COWIRE_HEADERS
   include/cowire/impl/connection_ancillary.hpp
   include/cowire/impl/connection_close.hpp
   include/cowire/impl/connection_send.hpp
+  include/cowire/impl/connection_tls.hpp
   include/cowire/impl/server_state.hpp
   include/cowire/impl/server_state_stop.hpp
   include/cowire/impl/session.hpp
@@ -107,6 +108,7 @@ set(COWIRE_TLS_HEADERS
   include/cowire/detail/tls_operations.hpp
   include/cowire/detail/tls_stream.hpp
   include/cowire/detail/visitors.hpp
+  include/cowire/transports/start_tls.hpp
   include/cowire/transports/tls.hpp
   include/cowire/transports/tls_context.hpp
 )

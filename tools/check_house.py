@@ -54,6 +54,7 @@ FLOORS = {
          "detail/peer_list.hpp"],
         ["transports/tcp_connector.hpp", "transports/unix.hpp", "detail/slow_peers.hpp"],
         ["transports/tls.hpp"],
+        ["transports/start_tls.hpp"],
     ],
     "roof": [
         ["server_stats.hpp"],

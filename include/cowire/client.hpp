@@ -170,6 +170,16 @@ class Client {
   /// @throws Error not_connected
   void send_eof() { connected()->send_eof(); }
 
+  /// Goes on with TLS, when the server has agreed to that, if the client was connected by a
+  /// StartTlsConnector: see Peer::start_tls(). The server's certificate is checked.
+  /// @throws Error not_connected; and as there. busy, while a receive waits.
+  /// @cancellation The connection is closed.
+  template <class Token = AsTask>
+  auto start_tls(Token&& token = {}) {
+    return detail::complete_task(state_->executor, do_start_tls(state_->connection),
+                                 std::forward<Token>(token));
+  }
+
   /// Closes gracefully: what is queued is sent first. A connect() that was called before, be it not
   /// awaited yet, is cancelled (errc::cancelled). May be repeated; see wait_closed().
   void close() {
@@ -323,6 +333,10 @@ class Client {
       co_return std::nullopt;
     }
     co_return take(connection->slot());
+  }
+
+  static Task<void> do_start_tls(Connected connection) {
+    co_await require(connection)->channel().start_tls();
   }
 
   static Task<void> do_wait_closed(Connected connection) {

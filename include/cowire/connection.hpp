@@ -18,6 +18,7 @@
 #include "cowire/packet_reader.hpp"
 #include "cowire/protocol.hpp"
 #include "cowire/server_stats.hpp"
+#include "cowire/task.hpp"
 #include "cowire/transport.hpp"
 
 #include <asio/error.hpp>
@@ -99,6 +100,9 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void flush() final;
   void close() final;
   void abort() final;
+
+  /// Goes on with TLS, on a transport that StartsTls: see Peer::start_tls().
+  Task<void> start_tls() final;
 
   /// The two questions of those who wait for the output queue: see detail::Channel.
   bool may_go_on(detail::OutputLevel level, std::error_code& ec) const final;
@@ -265,19 +269,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 
   // Calls f(*this), at once if this is the executor. Not if the connection is closed.
   template <class F>
-  void run_here(F f) {
-    if (!is_running_here()) {
-      const Visit visit(visitors_);
-      if (closed_) {
-        return;
-      }
-      if (!detail::runs_here(executor_)) {
-        post(f);
-        return;
-      }
-    }
-    f(*this);
-  }
+  void run_here(F f);
   std::string peer_name() const { return to_string(remote_endpoint()); }
   time_point after(std::chrono::nanoseconds time, time_point now) const noexcept {
     return time.count() > 0 ? now + time : never;
@@ -325,6 +317,11 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   void on_written(std::error_code ec, std::size_t n);
   void fail_output(std::error_code ec);
   void fail(Error error);
+
+  // Handshakes.
+  std::optional<Error> handshake_failure(std::error_code ec);
+  std::optional<Error> plain_text_left() const;
+  Task<void> hold_for_tls();
 
   // Closing.
   void close_here();
@@ -379,6 +376,7 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   std::atomic<bool> closed_ = false;  // From here on, nothing of it belongs to the executor.
   bool released_ = false;
   bool handshake_too_late_ = false;
+  bool starting_tls_ = false;      // What is queued waits until the handshake is done.
   bool has_heard_ = false;         // a byte
   bool is_called_by_tls_ = false;  // and there is no TLS here
 };
@@ -389,3 +387,4 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
 #include "cowire/impl/connection_ancillary.hpp"
 #include "cowire/impl/connection_close.hpp"
 #include "cowire/impl/connection_send.hpp"
+#include "cowire/impl/connection_tls.hpp"

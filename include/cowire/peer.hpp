@@ -82,6 +82,21 @@ class Peer {
   /// Waits until everything queued has been handed to the operating system.
   SendOperation flush() noexcept { return {*channel_, detail::OutputLevel::empty}; }
 
+  /// Goes on with TLS, when peer and handler have agreed on that ("STARTTLS"), if the peer came by
+  /// a StartTlsListener: sends what is queued, makes the handshake within
+  /// Limits::handshake_timeout, and returns when all that is sent and received from then on is
+  /// under TLS. What others send meanwhile waits for that.
+  ///
+  ///     client.send_packet("220 go ahead");
+  ///     co_await client.start_tls();
+  ///
+  /// Forget what the peer said before: it may have been an attacker's word.
+  /// @throws Error handshake_failed; malformed, if the peer sent more behind its request (an
+  /// attacker's words, to be taken for the peer's); peer_timeout; what broke the connection. Then
+  /// it is closed. invalid_argument, where TLS cannot be started, or was. busy.
+  /// @cancellation The connection is closed.
+  Task<void> start_tls() { return channel_->start_tls(); }
+
   /// The bytes that are queued and that the operating system has not taken yet.
   std::size_t queued() const noexcept { return channel_->queued(); }
 

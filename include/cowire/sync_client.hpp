@@ -115,6 +115,11 @@ class SyncClient {
     connect_within(timeout, std::move(connector));
   }
 
+  /// Goes on with TLS, as Client::start_tls() does. Waits for threads that send or receive.
+  void start_tls() {
+    (void)alone(std::nullopt, [this] { return client_.start_tls(); });
+  }
+
   /// Sends a packet; returns when the operating system has all of its bytes.
   /// @throws Error not_sendable or too_large, from the serializer, with nothing sent; output_limit;
   /// peer_timeout (Limits::send_timeout); closed; and what broke the connection.
@@ -288,6 +293,8 @@ class SyncClient {
   }
   template <class Duration, class... How>
   void connect_within(Duration timeout, How&&... how);
+  template <class Begin>
+  bool alone(const Until& until, Begin begin);
 
   void note_endpoints() {
     local_ = client_.local_endpoint();

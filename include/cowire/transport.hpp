@@ -92,6 +92,8 @@ struct AnyHandler {
 ///                                            two let idle connections own no memory
 ///     t.async_shutdown_send(k)  (ec)         shutdown_send(), complete when the end has been sent
 ///     t.async_handshake(k)      (ec)         to be done before anything is read or written
+///     t.async_start_tls(k)      (ec)         the same later, between reads and writes that are
+///                                            not under TLS, and those that are
 ///     t.handshake_error(ec)     Error        why that failed, in words
 ///     t.tls_info()              TlsInfo      what TLS says of the connection
 ///     t.try_write_with(b, a, ec)  size       try_write_some, with an Ancillary at the first byte
@@ -142,6 +144,14 @@ template <class T>
 concept NeedsHandshake = requires(T& t, const T& c, std::error_code ec) {
   t.async_handshake(detail::AnyHandler{});
   { c.handshake_error(ec) } -> std::same_as<Error>;
+};
+
+/// Whether TLS may be started later.
+template <class T>
+concept StartsTls = WaitsForRead<T> && requires(T& t, const T& c, std::error_code ec) {
+  t.async_start_tls(detail::AnyHandler{});
+  { c.handshake_error(ec) } -> std::same_as<Error>;
+  { c.has_started_tls() } -> std::same_as<bool>;
 };
 
 /// Whether open files can go with the bytes, as cowire/ancillary.hpp has them.

@@ -32,6 +32,7 @@ class NamedChannel final : public detail::Channel {
   void close() override {}
   void abort() override {}
   void flush() override {}
+  Task<void> start_tls() override { co_return; }
   bool may_go_on(detail::OutputLevel, std::error_code&) const override { return true; }
   bool reached(detail::OutputLevel, std::error_code&) const override { return true; }
   void check_sendable() const override {}

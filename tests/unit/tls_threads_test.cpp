@@ -3,7 +3,7 @@
 #include "cowire/serializers/line.hpp"
 #include "cowire/server_threads.hpp"
 #include "cowire/sync_client.hpp"
-#include "cowire/transports/tls.hpp"
+#include "cowire/transports/start_tls.hpp"
 #include "support/certificates.hpp"
 
 #include <asio/buffer.hpp>
@@ -57,6 +57,34 @@ class SharedPort {
 };
 
 }  // namespace
+
+TEST_CASE("SyncClient: a conversation begins in plain text and goes on under TLS") {
+  struct Later {
+    Generator<std::string> handle(Peer<std::string>& client) {
+      const std::string line = co_yield {};
+      client.send_packet((client.tls() ? "secret " : "plain ") + line);
+      if (line == "STARTTLS") {
+        co_await client.start_tls();
+      }
+    }
+  };
+  ServerThread server{Lines{}, Later{}};
+  for (auto& listener :
+       listen_start_tls(server.executor(), "127.0.0.1", 0, test_server_context())) {
+    server.add_listener(std::move(listener));
+  }
+  server.start();
+  SyncClient client(StartTlsConnector(TcpConnector("127.0.0.1", server.port()), "localhost",
+                                      test_client_context()),
+                    Lines{});
+  CHECK(!client.tls());
+  client.send_packet("STARTTLS");
+  CHECK(client.recv_packet(30s) == "plain STARTTLS");
+  client.start_tls();
+  REQUIRE(client.tls());
+  client.send_packet("one");
+  CHECK(client.recv_packet(30s) == "secret one");
+}
 
 TEST_CASE("ServerThreads: TLS: certificates are replaced while others connect") {
   const auto make = [](std::size_t shard) { return WhoAmI{shard}; };

@@ -8,6 +8,7 @@
 #include "cowire/detail/list_node.hpp"
 #include "cowire/detail/pending_handler.hpp"
 #include "cowire/detail/runs_here.hpp"
+#include "cowire/task.hpp"
 #include "cowire/tls_info.hpp"
 #include "cowire/transport.hpp"
 
@@ -76,6 +77,9 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
 
   // Writes what the transport takes at once.
   virtual void flush() = 0;
+
+  // See Peer::start_tls().
+  virtual Task<void> start_tls() = 0;
 
   // Whether a sender need not wait at all; sets ec if the connection can send no more.
   virtual bool may_go_on(OutputLevel level, std::error_code& ec) const = 0;

@@ -45,6 +45,8 @@ class SessionLog {
     } else if (was_cancelled || (code == condition::disconnected && code != errc::output_limit)) {
       write(was_cancelled ? LogLevel::debug : level_of_end(code), "the handler was ended by",
             error);
+    } else if (code == errc::handshake_failed) {
+      write(LogLevel::warning, during_handshake, error);
     } else {
       write(LogLevel::error, "Exception occurred during processing of request", error);
     }
@@ -54,7 +56,7 @@ class SessionLog {
   void handshake_failed(const Error& error) const {
     const LogLevel level =
         error.code() == condition::disconnected ? LogLevel::debug : LogLevel::warning;
-    write(level, "Error in client task (during TLS handshake)", std::make_exception_ptr(error));
+    write(level, during_handshake, std::make_exception_ptr(error));
   }
 
   void farewell_failed(const std::exception_ptr& error, bool was_cancelled) const {
@@ -86,6 +88,9 @@ class SessionLog {
         code == condition::disconnected && code != errc::peer_timeout && code != errc::output_limit;
     return has_left ? LogLevel::debug : LogLevel::warning;
   }
+
+  static constexpr std::string_view during_handshake =
+      "Error in client task (during TLS handshake)";
 
   const Logger* logger_;
   const Channel* channel_;

@@ -6,32 +6,6 @@
 
 namespace cowire {
 
-template <Protocol P, Transport T, class C>
-template <class Done>
-void Connection<P, T, C>::start_handshake(Done done) {
-  handshake_deadline_ = after(limits().handshake_timeout, C::now(executor_));
-  set_timer();
-  transport_->async_handshake([self = shared_self(), done](std::error_code ec) {
-    if (self->closed_) {
-      return;
-    }
-    self->handshake_deadline_ = never;
-    std::optional<Error> error;
-    if (self->handshake_too_late_) {
-      ErrorContext context;
-      context.detail = "the TLS handshake was not finished within the time limit";
-      context.time_limit = self->limits().handshake_timeout;
-      context.peer = self->peer_name();
-      error.emplace(errc::peer_timeout, std::move(context));
-    } else if (ec == condition::disconnected) {
-      error.emplace(Error(ec).with_peer(self->peer_name()));
-    } else if (ec) {
-      error.emplace(self->transport_->handshake_error(ec));
-    }
-    done(error);
-  });
-}
-
 // Receiving.
 
 template <Protocol P, Transport T, class C>
@@ -187,7 +161,9 @@ void Connection<P, T, C>::on_read(std::error_code ec, std::size_t n) {
     return;
   }
   if (std::exchange(releasing_, false) && ec == asio::error::operation_aborted) {
-    release_memory();
+    if (!starting_tls_) {
+      release_memory();
+    }
     return;
   }
   if (ec) {

@@ -6,6 +6,22 @@
 
 namespace cowire {
 
+template <Protocol P, Transport T, class C>
+template <class F>
+void Connection<P, T, C>::run_here(F f) {
+  if (!is_running_here()) {
+    const Visit visit(visitors_);
+    if (closed_) {
+      return;
+    }
+    if (!detail::runs_here(executor_)) {
+      post(f);
+      return;
+    }
+  }
+  f(*this);
+}
+
 // Sending.
 
 template <Protocol P, Transport T, class C>
@@ -122,7 +138,8 @@ void Connection<P, T, C>::queued_more(std::size_t n) {
 
 template <Protocol P, Transport T, class C>
 void Connection<P, T, C>::flush() {
-  if (output_.is_writing() || output_.empty() || failure_ || output_error_ || closed_) {
+  if (output_.is_writing() || output_.empty() || failure_ || output_error_ || closed_ ||
+      starting_tls_) {
     return;
   }
   if constexpr (WritesDirectly<T>) {

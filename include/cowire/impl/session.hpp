@@ -139,6 +139,7 @@ void Session<P, H, T, C>::note_failure(const std::exception_ptr& error) {
   const std::error_code code = code_of(error);
   note_end(!forced_                          ? &ServerStats::shut_down
            : code == condition::disconnected ? cause_of(code)
+           : code == errc::handshake_failed  ? &ServerStats::handshakes_failed
                                              : &ServerStats::failed);
   log().handler_failed(error, !forced_);
 }

@@ -30,42 +30,52 @@ void SyncClient<P>::connect_within(Duration timeout, How&&... how) {
     client_.state_->require_unconnected();
     closes = client_.state_->closes;
   });
-  // Nobody sends or receives meanwhile: they use the connection between their turns, too. One place
-  // after the other, or two that connect would wait for each other.
-  detail::SyncLoop::Place sender(loop_, senders_);
-  bool in_time = sender.wait(until);
-  detail::SyncLoop::Place receiver(loop_, receivers_);
-  in_time = in_time && receiver.wait(until);
+  const bool in_time = alone(until, [&] {
+    if (client_.state_->closes != closes) {
+      throw Error(errc::cancelled);
+    }
+    std::chrono::nanoseconds left(0);  // No limit.
+    if (until) {
+      left = std::max<std::chrono::nanoseconds>(*until - detail::SyncLoop::Clock::now(),
+                                                std::chrono::nanoseconds(1));
+    }
+    return client_.connect(std::forward<How>(how)..., left);
+  });
   if (!in_time) {
     ErrorContext context;
     context.detail = "cannot connect: other threads still use the old connection";
     context.time_limit = limit;
     throw Error(errc::connect_timeout, std::move(context));
   }
-  std::chrono::nanoseconds left(0);  // No limit.
-  if (until) {
-    left = std::max<std::chrono::nanoseconds>(*until - detail::SyncLoop::Clock::now(),
-                                              std::chrono::nanoseconds(1));
+  loop_.turn([this] { note_endpoints(); });
+}
+
+// Runs the task that begin() gives while nobody sends or receives: those use the connection between
+// their turns, too. False if that was not possible in time.
+template <Protocol P>
+template <class Begin>
+bool SyncClient<P>::alone(const Until& until, Begin begin) {
+  detail::SyncLoop::Place sender(loop_, senders_);
+  if (!sender.wait(until)) {
+    return false;
+  }
+  detail::SyncLoop::Place receiver(loop_, receivers_);  // Later, or two would wait for each other.
+  if (!receiver.wait(until)) {
+    return false;
   }
   std::exception_ptr failed;
   bool done = false;
   loop_.turn([&] {
-    if (client_.state_->closes != closes) {
-      throw Error(errc::cancelled);
-    }
-    asio::co_spawn(loop_.io(), client_.connect(std::forward<How>(how)..., left),
-                   [&](const std::exception_ptr& error) {
-                     failed = error;
-                     if (!failed) {
-                       note_endpoints();
-                     }
-                     loop_.finish(done);
-                   });
+    asio::co_spawn(loop_.io(), begin(), [&](const std::exception_ptr& error) {
+      failed = error;
+      loop_.finish(done);
+    });
   });
   loop_.wait(std::nullopt, done);
   if (failed) {
     std::rethrow_exception(failed);
   }
+  return true;
 }
 
 /// What SyncClient::packets() returns: an input range, to be iterated over once.
