@@ -61,6 +61,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/receive_deadlines.hpp
   include/cowire/detail/runs_here.hpp
   include/cowire/detail/separator_scan.hpp
+  include/cowire/detail/separator_set.hpp
   include/cowire/detail/server_state.hpp
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp

@@ -26,7 +26,7 @@ FLOORS = {
         ["result.hpp", "detail/stream_ancillary.hpp"],
     ],
     "message": [
-        ["buffer.hpp", "framing.hpp", "converter.hpp"],
+        ["buffer.hpp", "framing.hpp", "converter.hpp", "detail/separator_set.hpp"],
         ["serializer.hpp", "output_queue.hpp", "detail/separator_scan.hpp"],
         ["serializers/line.hpp", "serializers/separated.hpp", "serializers/length_prefixed.hpp",
          "serializers/fixed_size.hpp", "serializers/struct.hpp", "serializers/text.hpp",
