@@ -86,14 +86,17 @@ set(COWIRE_HEADERS
   include/cowire/impl/session.hpp
   include/cowire/impl/sync_client.hpp
   include/cowire/impl/tcp.hpp
+  include/cowire/serializers/cobs.hpp
   include/cowire/serializers/fixed_size.hpp
   include/cowire/serializers/length_prefixed.hpp
   include/cowire/serializers/line.hpp
+  include/cowire/serializers/netstring.hpp
   include/cowire/serializers/raw.hpp
   include/cowire/serializers/separated.hpp
   include/cowire/serializers/stapled.hpp
   include/cowire/serializers/struct.hpp
   include/cowire/serializers/text.hpp
+  include/cowire/serializers/varint_prefixed.hpp
   include/cowire/testing/manual_clock.hpp
   include/cowire/testing/splits.hpp
   include/cowire/transports/memory.hpp
