@@ -88,6 +88,7 @@ set(COWIRE_HEADERS
   include/cowire/impl/tcp.hpp
   include/cowire/serializers/cobs.hpp
   include/cowire/serializers/fixed_size.hpp
+  include/cowire/serializers/json_documents.hpp
   include/cowire/serializers/length_prefixed.hpp
   include/cowire/serializers/line.hpp
   include/cowire/serializers/netstring.hpp

@@ -31,7 +31,7 @@ FLOORS = {
         ["serializers/line.hpp", "serializers/separated.hpp", "serializers/length_prefixed.hpp",
          "serializers/fixed_size.hpp", "serializers/struct.hpp", "serializers/text.hpp",
          "serializers/raw.hpp", "serializers/stapled.hpp",
-         "serializers/varint_prefixed.hpp", "serializers/netstring.hpp", "serializers/cobs.hpp"],
+         "serializers/varint_prefixed.hpp", "serializers/netstring.hpp", "serializers/cobs.hpp", "serializers/json_documents.hpp"],
         ["protocol.hpp"],
         ["packet_reader.hpp"],
     ],

@@ -20,6 +20,7 @@
 #include "cowire/run_blocking.hpp"
 #include "cowire/serializers/cobs.hpp"
 #include "cowire/serializers/fixed_size.hpp"
+#include "cowire/serializers/json_documents.hpp"
 #include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/serializers/line.hpp"
 #include "cowire/serializers/netstring.hpp"
