@@ -65,8 +65,8 @@ struct ItemState {
 ///     Format::read(bytes)        that head; the bytes are there
 ///
 /// What is wrong with an item is one error, told with its first wrong head; then it is dropped to
-/// its end, a wrong head counting as an item without contents. While an item is dropped, what is in
-/// a definite container counts as being in what that is in: so no memory grows with its depth.
+/// its end, a wrong head counting as an item without contents. Where it is too deep, what is in a
+/// definite container counts as being in what that is in: so no memory grows with the depth.
 template <class Format>
 class ItemScan {
  public:
@@ -191,13 +191,12 @@ class ItemScan {
     if (endless || head.children != 0) {
       too_deep = open.size() >= depth_;
       state.owed = saturated_sum(state.owed, endless ? 1 : head.children);
-      const bool dropped = state.discarding || too_deep || problem != nullptr;
-      if (dropped && !endless && !open.empty()) {
-        open.back().pending = saturated_sum(open.back().pending, head.children);
-      } else if (dropped && too_deep && !open.empty()) {
-        state.lost = true;
-      } else {
+      if (!too_deep || open.empty()) {
         open.push_back({endless ? 0 : head.children, head.kind, head.type, false});
+      } else if (!endless) {
+        open.back().pending = saturated_sum(open.back().pending, head.children);
+      } else {
+        state.lost = true;
       }
     } else {
       close(state);
