@@ -356,7 +356,7 @@ TEST_CASE("random bytes give the same outcomes however they are cut, and end") {
       const unsigned any = seed >> 16U & 0xffU;
       // Mostly small containers, and ends.
       stream +=
-          static_cast<char>(any % 5 == 0 ? any : "\x81\x82\x9f\xbf\x5f\xff\x41\x01\xa1"[any % 9]);
+          any % 5 == 0 ? static_cast<char>(any) : "\x81\x82\x9f\xbf\x5f\xff\x41\x01\xa1"[any % 9];
     }
     CAPTURE(printable(bytes_of(stream), 40));
     CHECK_NOTHROW(decode_every_cut(with({.limit = 12, .depth = 3}), stream));

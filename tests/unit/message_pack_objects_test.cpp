@@ -195,7 +195,7 @@ TEST_CASE("random bytes give the same outcomes however they are cut, and end") {
     for (int i = 0; i < 40; ++i) {
       seed = seed * 1103515245U + 12345U;
       const unsigned any = seed >> 16U & 0xffU;
-      stream += static_cast<char>(any % 4 == 0 ? any : "\x91\x92\x81\xa1\xc1\x01\xdc"[any % 7]);
+      stream += any % 4 == 0 ? static_cast<char>(any) : "\x91\x92\x81\xa1\xc1\x01\xdc"[any % 7];
     }
     CAPTURE(printable(bytes_of(stream), 40));
     CHECK_NOTHROW(decode_every_cut(with({.limit = 12, .depth = 3}), stream));
