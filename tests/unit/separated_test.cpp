@@ -255,9 +255,9 @@ TEST_CASE(
     const SeparatedText serializer =
         any_of(c.separators[0], {c.separators.begin() + 1, c.separators.end()});
     unsigned seed = 7;
-    for (int round = 0; round < 40; ++round) {
+    for (int round = 0; round < 15; ++round) {
       std::string stream;
-      for (int i = 0; i < 40; ++i) {
+      for (int i = 0; i < 28; ++i) {
         seed = seed * 1103515245U + 12345U;
         stream += c.letters[(seed >> 16U) % c.letters.size()];
       }

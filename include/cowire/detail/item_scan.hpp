@@ -150,15 +150,24 @@ class ItemScan {
       if (Format::head_size(rest[0]) > rest.size()) {
         break;
       }
-      std::optional<Error> error = take(Format::read(rest), state);
-      if (error && !std::exchange(state.discarding, true)) {
-        return error;
+      const Fault fault = take(Format::read(rest), state);
+      if (fault.kind != Fault::none && !std::exchange(state.discarding, true)) [[unlikely]] {
+        return error_of(fault);
       }
     }
     return std::nullopt;
   }
 
-  std::optional<Error> take(const ItemHead& head, ItemState& state) const {
+  // What is wrong with a head; made an Error only if it is the first of its item.
+  struct Fault {
+    enum Kind : std::uint8_t { none, malformed, too_deep, too_large };
+
+    Kind kind = none;
+    const char* problem = nullptr;
+    std::uint64_t least = 0;  // the bytes that the item must have
+  };
+
+  Fault take(const ItemHead& head, ItemState& state) const {
     std::vector<ItemState::Level>& open = state.open;
     const char* problem = head.problem;
     state.at = saturated_sum(state.at, saturated_sum(head.size, head.payload));
@@ -170,7 +179,7 @@ class ItemScan {
         open.pop_back();
         --state.owed;
         close(state);
-        return problem == nullptr ? std::nullopt : std::optional(malformed(problem));
+        return {problem == nullptr ? Fault::none : Fault::malformed, problem, 0};
       }
       problem = "an end mark where nothing can end";
     }
@@ -202,13 +211,13 @@ class ItemScan {
       close(state);
     }
     if (problem != nullptr) {
-      return malformed(problem);
+      return {Fault::malformed, problem, 0};
     }
     if (too_deep) {
-      return too_deep_error();
+      return {Fault::too_deep, nullptr, 0};
     }
     const std::uint64_t least = saturated_sum(state.at, state.ended ? 0 : state.owed);
-    return least > limit_ ? std::optional(too_large(least)) : std::nullopt;
+    return {least > limit_ ? Fault::too_large : Fault::none, nullptr, least};
   }
 
   // The containers whose last item ends here end, too.
@@ -220,23 +229,19 @@ class ItemScan {
     state.ended = state.open.empty();
   }
 
-  static Error malformed(const char* problem) {
+  Error error_of(const Fault& fault) const {
     ErrorContext context;
-    context.detail = problem;
-    return Error(errc::malformed, std::move(context));
-  }
-
-  Error too_large(std::uint64_t least) const {
-    ErrorContext context;
-    context.detail = "the item has at least " + std::to_string(least) + " bytes";
-    context.size = least;
-    context.limit = limit_;
-    return Error(errc::too_large, std::move(context));
-  }
-
-  Error too_deep_error() const {
-    ErrorContext context;
-    context.detail = "an item is in more than " + std::to_string(depth_) + " others";
+    if (fault.kind == Fault::malformed) {
+      context.detail = fault.problem;
+      return Error(errc::malformed, std::move(context));
+    }
+    if (fault.kind == Fault::too_deep) {
+      context.detail = "an item is in more than " + std::to_string(depth_) + " others";
+    } else {
+      context.detail = "the item has at least " + std::to_string(fault.least) + " bytes";
+      context.size = fault.least;
+      context.limit = limit_;
+    }
     return Error(errc::too_large, std::move(context));
   }
 
