@@ -51,6 +51,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/frame_pool.hpp
   include/cowire/detail/generator_promise.hpp
   include/cowire/detail/hosted_wait.hpp
+  include/cowire/detail/item_scan.hpp
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/list_node.hpp
   include/cowire/detail/memory_pipe.hpp
@@ -61,6 +62,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/receive_deadlines.hpp
   include/cowire/detail/runs_here.hpp
   include/cowire/detail/separator_scan.hpp
+  include/cowire/detail/separator_set.hpp
   include/cowire/detail/server_state.hpp
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp
@@ -86,14 +88,20 @@ set(COWIRE_HEADERS
   include/cowire/impl/session.hpp
   include/cowire/impl/sync_client.hpp
   include/cowire/impl/tcp.hpp
+  include/cowire/serializers/cbor_items.hpp
+  include/cowire/serializers/cobs.hpp
   include/cowire/serializers/fixed_size.hpp
+  include/cowire/serializers/json_documents.hpp
   include/cowire/serializers/length_prefixed.hpp
   include/cowire/serializers/line.hpp
+  include/cowire/serializers/message_pack_objects.hpp
+  include/cowire/serializers/netstring.hpp
   include/cowire/serializers/raw.hpp
   include/cowire/serializers/separated.hpp
   include/cowire/serializers/stapled.hpp
   include/cowire/serializers/struct.hpp
   include/cowire/serializers/text.hpp
+  include/cowire/serializers/varint_prefixed.hpp
   include/cowire/testing/manual_clock.hpp
   include/cowire/testing/splits.hpp
   include/cowire/transports/memory.hpp

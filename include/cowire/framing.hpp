@@ -25,12 +25,19 @@ namespace cowire {
 /// The connection drops the consumed bytes and asks again with the rest. `consumed` of a bad frame
 /// may exceed the bytes there are: the rest is dropped as it arrives, without being buffered.
 /// `need_more` may consume too: bytes that are known to be of no use, as in an overlong line.
+/// `padding` is a `need_more` that has seen no beginning of a packet: the connection is idle.
 template <class T>
 class [[nodiscard]] Decoded {
  public:
   /// Less than a packet.
   static Decoded need_more(std::size_t total = 0, std::size_t consumed = 0) {
     return {std::in_place_index<0>, consumed, total};
+  }
+  /// Nothing of a packet: `consumed` bytes that mean nothing between packets, as white space.
+  static Decoded padding(std::size_t consumed) {
+    Decoded answer = need_more(0, consumed);
+    answer.padding_ = true;
+    return answer;
   }
   /// A packet, made of the first `consumed` bytes.
   static Decoded packet(T value, std::size_t consumed) {
@@ -44,6 +51,7 @@ class [[nodiscard]] Decoded {
   bool needs_more() const noexcept { return state_.index() == 0; }
   bool has_packet() const noexcept { return state_.index() == 1; }
   bool is_bad() const noexcept { return state_.index() == 2; }
+  bool is_padding() const noexcept { return padding_; }
 
   /// The bytes to drop from the front of the input. Never 0 for a bad frame.
   std::uint64_t consumed() const noexcept { return consumed_; }
@@ -70,6 +78,7 @@ class [[nodiscard]] Decoded {
   State state_;
   std::uint64_t consumed_;
   std::size_t total_;
+  bool padding_ = false;
 };
 
 /// No position in a byte string.

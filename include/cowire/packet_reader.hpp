@@ -62,7 +62,7 @@ class PacketReader {
       }
       consume(decoded->consumed());
       wanted_ = decoded->total();
-      mid_packet_ = input_.size() != 0 || decoded->consumed() != 0;
+      mid_packet_ = input_.size() != 0 || (decoded->consumed() != 0 && !decoded->is_padding());
       if (decoded->consumed() == 0) {
         break;  // Else the decoder dropped something: it may see more in the rest.
       }

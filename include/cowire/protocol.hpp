@@ -128,6 +128,9 @@ class StreamProtocol {
       return decoded;
     } else {
       using Result = Decoded<received_packet>;
+      if (decoded.is_padding()) {
+        return Result::padding(static_cast<std::size_t>(decoded.consumed()));
+      }
       if (decoded.needs_more()) {
         return Result::need_more(decoded.total(), static_cast<std::size_t>(decoded.consumed()));
       }

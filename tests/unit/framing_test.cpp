@@ -14,6 +14,15 @@
 
 using namespace cowire;
 
+TEST_CASE("Decoded: padding is a need_more that has seen no beginning of a packet") {
+  const auto answer = Decoded<std::string>::padding(3);
+  CHECK(answer.needs_more());
+  CHECK(answer.is_padding());
+  CHECK(answer.consumed() == 3);
+  CHECK(answer.total() == 0);
+  CHECK_FALSE(Decoded<std::string>::need_more(0, 3).is_padding());
+}
+
 TEST_CASE("Decoded: need_more") {
   const auto answer = Decoded<std::string>::need_more(10, 3);
   CHECK(answer.needs_more());

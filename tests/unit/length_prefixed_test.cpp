@@ -61,7 +61,8 @@ TEST_CASE("the length comes first, in each width and order") {
   };
   for (const Case& c :
        {Case{1, std::endian::big, "\2hi"s}, Case{2, std::endian::big, "\0\2hi"s},
-        Case{2, std::endian::little, "\2\0hi"s}, Case{4, std::endian::big, "\0\0\0\2hi"s},
+        Case{2, std::endian::little, "\2\0hi"s}, Case{3, std::endian::big, "\0\0\2hi"s},
+        Case{3, std::endian::little, "\2\0\0hi"s}, Case{4, std::endian::big, "\0\0\0\2hi"s},
         Case{4, std::endian::little, "\2\0\0\0hi"s},
         Case{8, std::endian::big, "\0\0\0\0\0\0\0\2hi"s},
         Case{8, std::endian::little, "\2\0\0\0\0\0\0\0hi"s}}) {
@@ -213,11 +214,11 @@ TEST_CASE("what the inner serializer rejects is consumed, the stream goes on") {
   CHECK_THROWS_AS((void)serializer.decode(bytes_of("\4boom"), state), std::runtime_error);
 }
 
-TEST_CASE("the width is 1, 2, 4 or 8") {
-  for (const std::size_t width : {1U, 2U, 4U, 8U}) {
+TEST_CASE("the width is 1, 2, 3, 4 or 8") {
+  for (const std::size_t width : {1U, 2U, 3U, 4U, 8U}) {
     CHECK_FALSE(thrown([&] { prefixed({.width = width}); }));
   }
-  for (const std::size_t width : {0U, 3U, 5U, 7U, 9U, 16U}) {
+  for (const std::size_t width : {0U, 5U, 6U, 7U, 9U, 16U}) {
     const auto error = thrown([&] { prefixed({.width = width}); });
     REQUIRE(error);
     CHECK(error->code() == errc::invalid_argument);
@@ -228,4 +229,142 @@ TEST_CASE("frame_limit has room for the length and does not overflow") {
   CHECK(prefixed({.limit = 4}).frame_limit() == 8);
   constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
   CHECK(prefixed({.limit = most}).frame_limit() == most);
+}
+
+TEST_CASE("the knobs of Netty's LengthFieldBasedFrameDecoder, with the examples of its manual") {
+  struct Case {
+    LengthOptions options;
+    std::string frame;
+    std::string packet;
+  };
+  const std::string hello = "HELLO, WORLD";
+  for (const Case& c : {
+           Case{{.width = 2, .strip = 0}, "\0\x0c"s + hello, "\0\x0c"s + hello},
+           Case{{.width = 2, .strip = 2}, "\0\x0c"s + hello, hello},
+           Case{{.width = 2, .adjustment = -2, .strip = 0}, "\0\x0e"s + hello, "\0\x0e"s + hello},
+           Case{{.width = 3, .offset = 2, .strip = 0},
+                "\xca\xfe\0\0\x0c"s + hello,
+                "\xca\xfe\0\0\x0c"s + hello},
+           Case{{.width = 3, .adjustment = 2, .strip = 0},
+                "\0\0\x0c\xca\xfe"s + hello,
+                "\0\0\x0c\xca\xfe"s + hello},
+           Case{{.width = 2, .offset = 1, .adjustment = 1, .strip = 3},
+                "\0\0\x0c\xfe"s + hello,
+                "\xfe"s + hello},
+           Case{{.width = 2, .offset = 1, .adjustment = -3, .strip = 3},
+                "\0\0\x10\xfe"s + hello,
+                "\xfe"s + hello},
+           Case{{.width = 1, .offset = 1}, "\0\x0c"s + hello, hello},
+           Case{{.width = 1, .adjustment = 1, .strip = 2}, "\x0c\0"s + hello, hello},
+           Case{{.width = 4, .order = std::endian::little, .offset = 2, .strip = 1},
+                "\0\7\x0c\0\0\0"s + hello,
+                "\7\x0c\0\0\0"s + hello},
+       }) {
+    CAPTURE(printable(bytes_of(c.frame)));
+    const Prefixed serializer = prefixed(c.options);
+    CHECK(decode_every_cut(serializer, c.frame + c.frame) == Packets{c.packet, c.packet});
+    CHECK(encode_all(serializer, c.packet) == c.frame);
+  }
+}
+
+TEST_CASE("sending overwrites the length in what the inner serializer wrote") {
+  const Prefixed serializer = prefixed({.width = 2, .offset = 1, .strip = 0});
+  CHECK(encode_all(serializer, "\7??hi") == "\7\0\2hi"s);
+  CHECK(encode_all(prefixed({.width = 2, .offset = 1, .strip = 2}), "?hi") == "\0\0\2hi"s);
+}
+
+TEST_CASE("a frame that would end inside of its header is malformed, the header is dropped") {
+  const Prefixed whole = prefixed({.width = 2, .offset = 1, .adjustment = -3});
+  CHECK(decode_every_cut(whole, "\7\0\5hi\7\0\2\7\0\4x\7\0\3"s) ==
+        Packets{"hi", errc::malformed, "x", ""});
+  Prefixed::decoder_state state;
+  const auto answer = whole.decode(bytes_of("\7\0\2hi"s), state);
+  REQUIRE(answer.is_bad());
+  CHECK(answer.consumed() == 3);
+  CHECK(answer.error().context().detail ==
+        "with a length of 2 the frame would end inside of its header");
+  CHECK(decode_every_cut(whole, "\7\0\0\7\0\4x"s) == Packets{errc::malformed, "x"});
+
+  const Prefixed unstripped = prefixed({.width = 1, .adjustment = -1, .strip = 0});
+  CHECK(decode_every_cut(unstripped, "\2a\0\1"s) == Packets{"\2a", errc::malformed, "\1"});
+}
+
+TEST_CASE("a frame that would end inside of what is stripped is malformed and dropped to its end") {
+  const Prefixed serializer = prefixed({.width = 1, .strip = 4});
+  CHECK(decode_every_cut(serializer, "\4abcd\2ab\3abc\0"s) ==
+        Packets{"d", errc::malformed, "", errc::malformed});
+  CHECK(encode_all(serializer, "d") == "\4\0\0\0d"s);
+}
+
+TEST_CASE("what an adjustment makes impossible cannot be sent") {
+  const auto short_one =
+      thrown([] { encode_all(prefixed({.width = 1, .offset = 2, .strip = 0}), "ab"); });
+  REQUIRE(short_one);
+  CHECK(short_one->code() == errc::not_sendable);
+  CHECK(short_one->context().detail == "packets of this format have at least 3 bytes");
+  const Prefixed trailer = prefixed({.width = 1, .adjustment = 4});  // 4 bytes are not counted
+  CHECK(encode_all(trailer, "abcd") == "\0abcd"s);
+  CHECK(encode_all(trailer, "abcdef") == "\2abcdef"s);
+  CHECK(thrown([&] { encode_all(trailer, "abc"); })->code() == errc::not_sendable);
+  CHECK(encode_all(trailer, std::string(259, 'x')).size() == 260);
+  const auto long_one = thrown([&] { encode_all(trailer, std::string(260, 'x')); });
+  REQUIRE(long_one);
+  CHECK(long_one->code() == errc::too_large);
+  CHECK(long_one->context().limit == 259);
+}
+
+TEST_CASE("the limit counts what the inner serializer gets, whatever the length counts") {
+  const Prefixed unstripped = prefixed({.width = 1, .limit = 4, .strip = 0});
+  CHECK(unstripped.frame_limit() == 4);
+  CHECK(decode_every_cut(unstripped, "\3abc\4abcd\0"s) ==
+        Packets{"\3abc", errc::too_large, std::string(1, '\0')});
+  const Prefixed stripped = prefixed({.width = 1, .limit = 4, .adjustment = -1, .strip = 3});
+  CHECK(stripped.frame_limit() == 7);
+  CHECK(decode_every_cut(stripped, "\7ababcd\x08zzabcde\4abx"s) ==
+        Packets{"abcd", errc::too_large, "x"});
+}
+
+TEST_CASE("hostile lengths with an adjustment do not wrap around") {
+  using namespace std::string_view_literals;
+  for (const std::string_view length :
+       {"\x80\0\0\0\0\0\0\0"sv, "\xff\xff\xff\xff\xff\xff\xff\xff"sv}) {
+    const std::uint64_t value = read_uint(bytes_of(length), 8, std::endian::big);
+    for (const std::int64_t adjustment : {-8, 0, 1, 1 << 30}) {
+      const Prefixed wide = prefixed({.width = 8, .offset = 2, .adjustment = adjustment});
+      Prefixed::decoder_state state;
+      const auto answer = wide.decode(bytes_of("ab" + std::string(length)), state);
+      REQUIRE(answer.is_bad());
+      CHECK(answer.error().code() == errc::too_large);
+      const auto shift = static_cast<std::uint64_t>(adjustment);
+      const bool wraps = adjustment > 0 && value + shift < value;
+      CHECK(answer.error().context().size == (wraps ? max64 : value + shift));
+      const std::uint64_t size = wraps ? max64 : value + shift;
+      CHECK(answer.consumed() == (size > max64 - 10 ? max64 : size + 10));
+    }
+  }
+}
+
+TEST_CASE("options that make no sense are refused, with the reason") {
+  struct Case {
+    LengthOptions options;
+    std::string_view reason;
+  };
+  constexpr std::size_t gibibyte = std::size_t{1} << 30U;
+  for (const Case& c : {
+           Case{{.offset = gibibyte + 1}, "at most 1 GiB"},
+           Case{{.strip = gibibyte + 1}, "at most 1 GiB"},
+           Case{{.adjustment = std::numeric_limits<std::int64_t>::min()}, "at most 1 GiB"},
+           Case{{.adjustment = std::numeric_limits<std::int64_t>::max()}, "at most 1 GiB"},
+           Case{{.limit = 9, .offset = 6, .strip = 0}, "room for the header"},
+           Case{{.width = 1, .adjustment = -256}, "inside of its header"},
+           Case{{.width = 1, .strip = 257}, "inside of its header"},
+       }) {
+    const auto error = thrown([&] { prefixed(c.options); });
+    REQUIRE(error);
+    CHECK(error->code() == errc::invalid_argument);
+    CHECK(error->context().detail.find(c.reason) != std::string::npos);
+  }
+  CHECK_FALSE(thrown([] { prefixed({.limit = 10, .offset = 6, .strip = 0}); }));
+  CHECK_FALSE(thrown([] { prefixed({.width = 1, .adjustment = -255}); }));
+  CHECK_FALSE(thrown([] { prefixed({.width = 1, .strip = 256}); }));
 }

@@ -26,7 +26,7 @@ static_assert(StreamSerializer<LineView> && DecodesEnd<LineView>);
 static_assert(std::same_as<decltype(LineSerializer{}), Line>);
 static_assert(std::same_as<Line::sent_packet, std::string>);
 static_assert(std::same_as<LineView::received_packet, std::string_view>);
-static_assert(sizeof(Line::decoder_state) <= 16, "each connection keeps one");
+static_assert(sizeof(Line::decoder_state) <= 24, "each connection keeps one");
 
 namespace {
 
@@ -65,6 +65,23 @@ TEST_CASE("all that is not the ending is text, untouched") {
 TEST_CASE("accept_crlf: a \\r before the \\n belongs to the ending, at most one") {
   CHECK(decode_every_cut(lf_or_crlf, "a\r\nb\n\r\n\nc\r\r\nd\re\n") ==
         Lines{"a", "b", "", "", "c\r", "d\re"});
+}
+
+TEST_CASE("any: \\n, \\r\\n and \\r end a line, however they are cut; \\n is sent") {
+  const Line any{{.ending = LineEnding::any}};
+  CHECK(decode_every_cut(any, "a\nb\r\nc\rd\r\r\n\n\r\n\n\re") ==
+        Lines{"a", "b", "c", "d", "", "", "", "", "", errc::truncated});
+  CHECK(decode_every_cut(Line{{.ending = LineEnding::any, .limit = 2}}, "ab\r\nabc\rc\n") ==
+        Lines{"ab", errc::too_large, "c"});
+  CHECK(decode_every_cut(deliver({.ending = LineEnding::any}), "a\r\nb") == Lines{"a", "b"});
+  CHECK(decode_every_cut(deliver({.ending = LineEnding::any}), "a\r") == Lines{"a"});
+  CHECK(encode_all(any, "a", "") == "a\n\n");
+  for (const std::string_view text : {"a\nb", "a\rb", "ab\r", "\rb"}) {
+    CHECK(thrown([&] { encode_all(any, text); })->code() == errc::not_sendable);
+  }
+  Feed<Line> feed(any);
+  feed.receive(bytes_of("one\r"));  // The peer may wait for an answer: so nothing is waited for.
+  CHECK(feed.outcomes() == Lines{"one"});
 }
 
 TEST_CASE("a line coming in pieces: need_more, then the packet with exactly its bytes") {
@@ -302,7 +319,8 @@ TEST_CASE("rubbish is a line like any other: no byte string makes the decoder fa
   }
   for (const Line& serializer :
        {Line{{.limit = 4}}, Line{{.ending = LineEnding::crlf, .limit = 4}},
-        Line{{.ending = LineEnding::cr, .limit = 1}}, Line{{.accept_crlf = true, .limit = 2}}}) {
+        Line{{.ending = LineEnding::any, .limit = 3}}, Line{{.ending = LineEnding::cr, .limit = 1}},
+        Line{{.accept_crlf = true, .limit = 2}}}) {
     CHECK_NOTHROW(decode_every_cut(serializer, rubbish));
   }
 }

@@ -160,6 +160,24 @@ TEST_CASE("mid_packet tells whether a packet has begun") {
   CHECK(!feed.reader.mid_packet());
 }
 
+TEST_CASE("mid_packet: the end of a packet that was dropped is not the beginning of one") {
+  Feed<Lines> feed(Lines(LineSerializer<>({.limit = 4})));
+  feed.push("12345678");
+  feed.push("9");
+  CHECK(feed.reader.mid_packet());
+  feed.push("0\n");
+  CHECK(!feed.reader.mid_packet());
+  feed.push("a\r");
+  CHECK(feed.reader.mid_packet());
+
+  Feed<Lines> any(Lines(LineSerializer<>({.ending = LineEnding::any})));
+  any.push("a\r");
+  CHECK(!any.reader.mid_packet());
+  any.push("\n");
+  CHECK(!any.reader.mid_packet());
+  CHECK(any.journal == Journal{"a"});
+}
+
 TEST_CASE("E1: a bad packet stands in its place, with its first bytes; the reader goes on") {
   LineOptions options;
   options.limit = 4;

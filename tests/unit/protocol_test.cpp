@@ -179,3 +179,12 @@ TEST_CASE("a protocol is copied with its options") {
   CHECK(encode_all(copy, "a") == "a\r\n");
   CHECK(copy.serializer().frame_limit() == protocol.serializer().frame_limit());
 }
+
+TEST_CASE("a converter changes nothing of bytes between packets") {
+  const Converted protocol(LineSerializer<std::string_view>({.ending = LineEnding::any}));
+  Converted::decoder_state state;
+  CHECK(protocol.decode(bytes_of("ADD 1\r"), state).has_packet());
+  const auto answer = protocol.decode(bytes_of("\n"), state);
+  CHECK(answer.is_padding());
+  CHECK(answer.consumed() == 1);
+}

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 using namespace cowire;
 using testing::decode_every_cut;
@@ -22,12 +23,43 @@ using Packets = testing::Outcomes<SeparatedText>;
 
 static_assert(StreamSerializer<SeparatedText> && HasFrameLimit<SeparatedText>);
 static_assert(!DecodesEnd<SeparatedText>);
-static_assert(sizeof(SeparatedText::decoder_state) <= 16, "each connection keeps one");
+static_assert(sizeof(SeparatedText::decoder_state) <= 24, "each connection keeps one");
 
 namespace {
 
 SeparatedText separated_by(std::string_view separator, std::size_t limit = default_frame_limit) {
   return SeparatedText(Text<>{}, {.separator = separator, .limit = limit});
+}
+
+SeparatedText any_of(std::string_view separator, std::vector<std::string_view> alternatives,
+                     std::size_t limit = default_frame_limit) {
+  return SeparatedText(
+      Text<>{}, {.separator = separator, .alternatives = std::move(alternatives), .limit = limit});
+}
+
+/// What `Separated` is to do, written without care for time: the separator that begins first, of
+/// those the longest.
+Packets cut_slowly(const std::vector<std::string_view>& separators, std::string_view stream) {
+  Packets packets;
+  for (;;) {
+    std::size_t end = std::string_view::npos;
+    std::size_t size = 0;
+    for (const std::string_view separator : separators) {
+      const std::size_t at = stream.find(separator);
+      if (at < end || (at == end && separator.size() > size)) {
+        end = at;
+        size = separator.size();
+      }
+    }
+    if (end == std::string_view::npos) {
+      if (!stream.empty()) {
+        packets.emplace_back(errc::truncated);
+      }
+      return packets;
+    }
+    packets.emplace_back(std::string(stream.substr(0, end)));
+    stream.remove_prefix(end + size);
+  }
 }
 
 /// Decimal numbers; "boom" makes it throw what no serializer should.
@@ -175,20 +207,147 @@ TEST_CASE("other exceptions of the inner serializer pass through, the state is a
   CHECK_FALSE(state.discarding);
 }
 
-TEST_CASE("a separator has 1 to 16 bytes and is copied") {
-  for (const std::string& separator : {std::string(), std::string(17, '-')}) {
-    const auto error = thrown([&] { separated_by(separator); });
+TEST_CASE("a separator has at least one byte and is copied") {
+  for (const SeparatedOptions& options :
+       {SeparatedOptions{.separator = ""}, SeparatedOptions{.alternatives = {"\r", ""}}}) {
+    const auto error = thrown([&] { SeparatedText(Text<>{}, options); });
     REQUIRE(error);
     CHECK(error->code() == errc::invalid_argument);
-    CHECK(error->context().size == separator.size());
   }
-  std::string separator(16, '-');
-  const SeparatedText serializer = separated_by(separator);
-  separator.assign(16, '+');
-  CHECK(encode_all(serializer, "a") == "a" + std::string(16, '-'));
+  for (const std::size_t size : {16U, 17U}) {
+    std::string separator(size, '-');
+    const SeparatedText serializer = separated_by(separator);
+    separator.assign(size, '+');
+    CHECK(encode_all(serializer, "a") == "a" + std::string(size, '-'));
+  }
 }
 
 TEST_CASE("frame_limit has room for the separator") {
   CHECK(separated_by("::", 4).frame_limit() == 6);
   CHECK(SeparatedText{}.frame_limit() == default_frame_limit + 1);
+  CHECK(separated_by(std::string(100, '-'), 4).frame_limit() == 104);
+  CHECK(any_of("\n", {"\r", "\r\n"}, 4).frame_limit() == 6);
+}
+
+TEST_CASE("a separator of any length") {
+  const std::string line(79, '=');
+  CHECK(encode_all(separated_by(line), "one") == "one" + line);
+  CHECK(decode_every_cut(separated_by(line), "one" + line + line + "two\n" + line) ==
+        Packets{"one", "", "two\n"});
+  const std::string late = std::string(20, 'a') + "b";
+  CHECK(decode_every_cut(separated_by(late), "x" + std::string(30, 'a') + "by" + late + "a") ==
+        Packets{"x" + std::string(10, 'a'), "y", errc::truncated});
+}
+
+TEST_CASE(
+    "of several separators the first one ends the packet, the longest if they begin together") {
+  struct Case {
+    std::vector<std::string_view> separators;
+    std::string_view letters;
+  };
+  for (const Case& c :
+       {Case{{"\n", "\r"}, "x\n\r"}, Case{{"\n", "\r\n", "\r"}, "x\n\r"},
+        Case{{"\r", "\r\n"}, "x\n\r"}, Case{{"::", "---", ":-"}, "x:-"}, Case{{"a", "abab"}, "abx"},
+        Case{{"abc", "b"}, "abc"}, Case{{"a", "abb", "abbab"}, "ab"},
+        Case{{"aab", "ab", "b"}, "abx"}, Case{{"aaab", "aa"}, "ab"},
+        Case{{"ab", "ba", "aba"}, "ab"}, Case{{"aaaaaaaaaaaaaaaaaaab"}, "aaaaaaaaaaaaaaaaaaaab"},
+        Case{{"abaabaabaabaabaabaab", "aab", "baaa"}, "aab"}}) {
+    const SeparatedText serializer =
+        any_of(c.separators[0], {c.separators.begin() + 1, c.separators.end()});
+    unsigned seed = 7;
+    for (int round = 0; round < 15; ++round) {
+      std::string stream;
+      for (int i = 0; i < 28; ++i) {
+        seed = seed * 1103515245U + 12345U;
+        stream += c.letters[(seed >> 16U) % c.letters.size()];
+      }
+      stream += '.';  // Which no separator begins with: nothing is open at the end.
+      CAPTURE(stream);
+      CHECK(decode_every_cut(serializer, stream) == cut_slowly(c.separators, stream));
+    }
+  }
+}
+
+TEST_CASE(
+    "the packet before a cut \\r\\n is not waited with, and its \\n is dropped when it comes") {
+  const SeparatedText serializer = any_of("\n", {"\r", "\r\n"});
+  Feed<SeparatedText> feed(serializer);
+  feed.receive(bytes_of("one\r"));
+  CHECK(feed.outcomes() == Packets{"one"});
+  feed.receive(bytes_of("\n"));
+  CHECK(feed.outcomes() == Packets{"one"});
+  CHECK(feed.kept() == 0);
+  feed.receive(bytes_of("\n"));
+  CHECK(feed.outcomes() == Packets{"one", ""});
+
+  SeparatedText::decoder_state state;
+  CHECK(serializer.decode(bytes_of("two\r"), state).has_packet());
+  const auto rest = serializer.decode(bytes_of("\n"), state);
+  CHECK(rest.is_padding());  // The peer is between two packets.
+  CHECK(rest.consumed() == 1);
+}
+
+TEST_CASE(
+    "several separators: an overlong packet is one error, dropped to the end of its separator") {
+  const SeparatedText serializer = any_of("\n", {"\r", "\r\n", "--end--"}, 4);
+  CHECK(decode_every_cut(serializer, "1234\r\n12345\r\nok\n12345678--en-end--end--ok\r123456") ==
+        Packets{"1234", errc::too_large, "ok", errc::too_large, "ok", errc::too_large});
+  Feed<SeparatedText> feed(serializer);
+  feed.receive(bytes_of("1234567890--en"));
+  CHECK(feed.outcomes() == Packets{errc::too_large});
+  CHECK(feed.kept() == 4);
+  feed.receive(bytes_of("x and more"));
+  CHECK(feed.kept() == 0);
+  feed.receive(bytes_of("--end--ok\r"));
+  CHECK(feed.outcomes() == Packets{errc::too_large, "ok"});
+}
+
+TEST_CASE("several and long separators: each byte is looked at once") {
+  const std::string text(1 << 16, 'x');
+  const std::string line(79, '=');
+  CHECK_FALSE(testing::looks_back(separated_by(line), text.substr(100) + line, line));
+  CHECK_FALSE(testing::looks_back(any_of("\n", {"\r", "\r\n"}), text + "\n", "\r\n"));
+
+  // A naive search takes 65,536 times 32,769 steps.
+  const std::string most(1 << 15, 'a');
+  const SeparatedText hard = separated_by(most + "b");
+  SeparatedText::decoder_state state;
+  const std::string stream = most + most + "b";
+  for (std::size_t size = 1; size < stream.size(); ++size) {
+    REQUIRE(hard.decode(bytes_of(stream).first(size), state).needs_more());
+  }
+  auto answer = hard.decode(bytes_of(stream), state);
+  REQUIRE(answer.has_packet());
+  CHECK(answer.value() == most);
+}
+
+TEST_CASE("P9: what several separators would cut too early cannot be sent") {
+  struct Case {
+    SeparatedText serializer;
+    std::string_view packet;
+    int at;  // -1: can be sent
+  };
+  for (const Case& c : {
+           Case{any_of("\n", {"\r"}), "a\rb", 1},
+           Case{any_of("\n", {"\r"}), "ab", -1},
+           Case{any_of("\r", {"\r\n"}), "\na", 0},  // "\r" was sent before it
+           Case{any_of("\r", {"\r\n"}), "a\nb", -1},
+           Case{any_of("a", {"abcd"}), "b", -1},
+           Case{any_of("a", {"abab"}), "b", 0},  // "a", "ba", "ba": as "abab"
+           Case{any_of("b", {"xbc"}), "ax", 1},  // "axb" and "c"
+           Case{separated_by("0123456789abcdef0"), "x0123456789abcdef", 1},
+       }) {
+    CAPTURE(c.packet);
+    const auto error = thrown([&] { encode_all(c.serializer, c.packet); });
+    CHECK(error.has_value() == (c.at >= 0));
+    if (error) {
+      CHECK(error->code() == errc::not_sendable);
+      CHECK(error->context().detail ==
+            "the packet holds the separator at byte " + std::to_string(c.at));
+    } else {
+      const std::string twice = encode_all(c.serializer, c.packet, c.packet);
+      CHECK(decode_every_cut(c.serializer, twice) ==
+            Packets{std::string(c.packet), std::string(c.packet)});
+    }
+  }
 }

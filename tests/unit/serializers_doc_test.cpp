@@ -2,14 +2,20 @@
 // The code of docs/serializers.md.
 #include "cowire/converter.hpp"
 #include "cowire/protocol.hpp"
+#include "cowire/serializers/cbor_items.hpp"
+#include "cowire/serializers/cobs.hpp"
 #include "cowire/serializers/fixed_size.hpp"
+#include "cowire/serializers/json_documents.hpp"
 #include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/serializers/line.hpp"
+#include "cowire/serializers/message_pack_objects.hpp"
+#include "cowire/serializers/netstring.hpp"
 #include "cowire/serializers/raw.hpp"
 #include "cowire/serializers/separated.hpp"
 #include "cowire/serializers/stapled.hpp"
 #include "cowire/serializers/struct.hpp"
 #include "cowire/serializers/text.hpp"
+#include "cowire/serializers/varint_prefixed.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/thrown.hpp"
 
@@ -39,6 +45,8 @@ const cowire::LineSerializer<std::string_view> views{{.accept_crlf = true}};  //
 
 // [separated]
 const cowire::Separated records{cowire::Text<>{}, {.separator = "\x1e", .limit = 4096}};
+const cowire::Separated paragraphs{cowire::Text<>{},
+                                   {.separator = "\n\n", .alternatives = {"\r\n\r\n", "\n--\n"}}};
 // [/separated]
 
 // [length_prefixed]
@@ -46,6 +54,18 @@ const cowire::LengthPrefixed messages{cowire::Text<>{}};  // 4 bytes, big endian
 const cowire::LengthPrefixed small_messages{cowire::Text<std::string_view>{},
                                             {.width = 2, .order = std::endian::little}};
 // [/length_prefixed]
+
+// [frames]
+const cowire::VarintPrefixed delimited{cowire::Text<>{}};
+const cowire::Netstring netstrings{cowire::Text<std::string_view>{}, {.limit = 4096}};
+const cowire::Cobs serial_packets{cowire::Text<>{}, {.limit = 256}};
+// [/frames]
+
+// [values]
+const cowire::JsonDocuments documents{cowire::Text<>{}, {.limit = 1 << 20, .depth = 64}};
+const cowire::CborItems items{cowire::Text<std::string_view>{}};
+const cowire::MessagePackObjects objects{cowire::Text<std::string_view>{}, {.depth = 16}};
+// [/values]
 
 // [struct]
 enum class Kind : std::uint8_t { temperature = 1, pressure = 2 };
@@ -230,6 +250,30 @@ TEST_CASE("the built-in serializers of the page do what it says") {
   CHECK(encode_all(protocol, "any\nbytes") == "any\nbytes");
   CHECK(decode_every_cut(protocol, "a\n") ==
         cowire::testing::Outcomes<cowire::LineSerializer<>>{"a"});
+}
+
+TEST_CASE("the frames and values of the page are what it says") {
+  using cowire::testing::decode_every_cut;
+  using cowire::testing::encode_all;
+  using Texts = cowire::testing::Outcomes<cowire::Separated<cowire::Text<>>>;
+  using cowire::errc;
+  CHECK(encode_all(paragraphs, "one") == "one\n\n");
+  CHECK(decode_every_cut(paragraphs, "one\ntwo\n\nthree\r\n\r\nfour\n--\n") ==
+        Texts{"one\ntwo", "three", "four"});
+  const cowire::LengthPrefixed whole{cowire::Text<>{},
+                                     {.width = 2, .offset = 1, .adjustment = -3, .strip = 0}};
+  CHECK(decode_every_cut(whole, "\7\0\5hi"s) == Texts{"\7\0\5hi"s});
+
+  CHECK(decode_every_cut(delimited, "\2hi\0\xac\2w"s) == Texts{"hi", "", errc::truncated});
+  CHECK(decode_every_cut(netstrings, "5:hello,0:,12:hel") == Texts{"hello", "", errc::truncated});
+  CHECK(decode_every_cut(serial_packets, "\3\x11\x22\2\x33\0\1\0\5\x11"s) ==
+        Texts{"\x11\x22\0\x33"s, "", errc::truncated});
+  CHECK(decode_every_cut(documents, R"({"a":[1,"}"]} [2]"x"3 true{"b)") ==
+        Texts{R"({"a":[1,"}"]})", "[2]", R"("x")", "3", "true", errc::truncated});
+  CHECK(decode_every_cut(items, "\x83\1aa\xf6\xa0\x18\x64\x9f\1") ==
+        Texts{"\x83\1aa\xf6", "\xa0", "\x18\x64", errc::truncated});
+  CHECK(decode_every_cut(objects, "\x93\1\xa1\x61\xc0\x80\xcc\x64\x92\1") ==
+        Texts{"\x93\1\xa1\x61\xc0", "\x80", "\xcc\x64", errc::truncated});
 }
 
 TEST_CASE("the serializers of one's own do what the page says") {

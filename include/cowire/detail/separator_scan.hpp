@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cowire/bytes.hpp"
+#include "cowire/detail/separator_set.hpp"
 #include "cowire/error.hpp"
 #include "cowire/framing.hpp"
 
@@ -11,18 +12,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace cowire::detail {
-
-/// What is remembered of a stream whose packets end with a separator.
-struct ScanState {
-  std::size_t scanned = 0;  ///< No separator starts in this many of the first bytes.
-  bool discarding = false;  ///< The packet under way was too large: skip to its separator.
-};
 
 /// Cuts a stream at separators: what LineSerializer and Separated have in common.
 ///
@@ -30,24 +26,35 @@ struct ScanState {
 ///
 /// A payload over the limit is one error, however it arrives; its bytes are dropped as they come,
 /// up to and including its separator.
+///
+/// One short separator is found by memchr and memcmp; several, and long ones, by a SeparatorSet.
 class SeparatorScan {
  public:
-  static constexpr std::size_t longest = 16;
-
-  /// With `drops_cr` a `\r` before the separator belongs to the separator.
-  /// @throws Error invalid_argument unless the separator has 1 to 16 bytes.
-  SeparatorScan(std::string_view separator, std::size_t limit, bool drops_cr = false)
+  /// With `drops_cr` a `\r` before the separator belongs to the separator. The alternatives end
+  /// received packets, too.
+  /// @throws Error invalid_argument if a separator is empty.
+  SeparatorScan(std::string_view separator, std::size_t limit, bool drops_cr = false,
+                const std::vector<std::string_view>& alternatives = {})
       : limit_(limit), size_(separator.size()), drops_cr_(drops_cr) {
-    if (separator.empty() || separator.size() > longest) {
+    std::vector<std::string_view> all{separator};
+    all.insert(all.end(), alternatives.begin(), alternatives.end());
+    if (std::ranges::any_of(all, &std::string_view::empty)) {
       ErrorContext context;
-      context.detail = "a separator must have 1 to 16 bytes";
-      context.size = separator.size();
+      context.detail = "a separator must have at least 1 byte";
       throw Error(errc::invalid_argument, std::move(context));
     }
-    std::ranges::copy(bytes_of(separator), separator_.begin());
+    if (all.size() == 1 && size_ <= separator_.size()) {
+      std::ranges::copy(bytes_of(separator), separator_.begin());
+    } else {
+      set_ = std::make_shared<const SeparatorSet>(all);
+      size_ = set_->longest();
+    }
   }
 
-  Bytes separator() const noexcept { return {separator_.data(), size_}; }
+  /// The one that is sent.
+  Bytes separator() const noexcept {
+    return set_ == nullptr ? Bytes{separator_.data(), size_} : set_->sent();
+  }
   std::size_t limit() const noexcept { return limit_; }
   bool drops_cr() const noexcept { return drops_cr_; }
 
@@ -57,15 +64,40 @@ class SeparatorScan {
     return limit_ + std::min(room, std::numeric_limits<std::size_t>::max() - limit_);
   }
 
-  /// The position of the first separator at or after `from`, or npos.
-  std::size_t find(Bytes bytes, std::size_t from = 0) const noexcept {
-    return size_ == 1 ? cowire::find(bytes, separator_[0], from)
-                      : cowire::find(bytes, separator(), from);
+  /// The position at which the receiver of `frame`, a packet of `size` bytes and a separator, would
+  /// end it; npos if that is where it ends.
+  std::size_t ends_early(Bytes frame, std::size_t size) const noexcept {
+    if (set_ == nullptr) {
+      const std::size_t at = find(frame);
+      return at == size ? npos : at;
+    }
+    if (set_->begins_like_tail(frame)) {
+      return 0;
+    }
+    ScanState state;
+    const SeparatorSet::Match match = set_->find(frame, state);
+    if (match.size == 0) {
+      return frame.size() - set_->begun(state);  // More bytes might make a separator of this one.
+    }
+    return match.begin == size ? npos : match.begin;
+  }
+
+  /// The position of the first separator in a text, or npos.
+  std::size_t find_in(Bytes text) const noexcept {
+    if (set_ == nullptr) {
+      return find(text);
+    }
+    ScanState state;
+    const SeparatorSet::Match match = set_->find(text, state);
+    return match.size != 0 ? match.begin : state.size != 0 ? text.size() - state.back : npos;
   }
 
   /// StreamSerializer's `decode`; `make` turns a payload into a packet or throws Error.
   template <class Packet, class Make>
   Decoded<Packet> decode(Bytes bytes, ScanState& state, const Make& make) const {
+    if (set_ != nullptr) {
+      return decode_set<Packet>(bytes, state, make);
+    }
     std::size_t begin = 0;
     std::size_t end = find(bytes, state.scanned);
     if (state.discarding) [[unlikely]] {
@@ -83,7 +115,7 @@ class SeparatorScan {
         return Decoded<Packet>::bad(too_large(rest.size()), bytes.size() - unfinished(rest));
       }
       state.scanned = rest.size() - std::min(rest.size(), size_ - 1);
-      return Decoded<Packet>::need_more(0, begin);
+      return unfinished_packet<Packet>(begin, bytes.size());
     }
     state = {};
     return finish<Packet>(bytes.subspan(begin, end - begin), end + size_, make);
@@ -107,6 +139,45 @@ class SeparatorScan {
 
  private:
   template <class Packet, class Make>
+  Decoded<Packet> decode_set(Bytes bytes, ScanState& state, const Make& make) const {
+    std::size_t begin = 0;
+    for (;;) {
+      if (state.in_tail) {
+        begin += set_->end_tail(bytes.subspan(begin), state);
+        if (state.in_tail) {
+          return unfinished_packet<Packet>(begin, bytes.size());
+        }
+      }
+      const Bytes rest = bytes.subspan(begin);
+      const bool discarding = state.discarding;
+      const SeparatorSet::Match found = set_->find(rest, state);
+      const std::size_t end = found.begin + found.size;
+      if (found.size == 0) {
+        const std::size_t begun = set_->begun(state);
+        if (!discarding && rest.size() - begun <= limit_) {
+          return unfinished_packet<Packet>(begin, bytes.size());
+        }
+        state.discarding = true;
+        state.scanned = begun;
+        const std::size_t consumed = bytes.size() - begun;
+        return discarding ? Decoded<Packet>::need_more(0, consumed)
+                          : Decoded<Packet>::bad(too_large(rest.size()), consumed);
+      }
+      if (!discarding) {
+        return finish<Packet>(rest.first(found.begin), begin + end, make);
+      }
+      begin += end;
+    }
+  }
+
+  // The end of a packet that was dropped lies behind; has the next one begun?
+  template <class Packet>
+  static Decoded<Packet> unfinished_packet(std::size_t begin, std::size_t end) {
+    return begin == end && begin != 0 ? Decoded<Packet>::padding(begin)
+                                      : Decoded<Packet>::need_more(0, begin);
+  }
+
+  template <class Packet, class Make>
   Decoded<Packet> finish(Bytes payload, std::size_t consumed, const Make& make) const {
     if (drops_cr_ && !payload.empty() && payload.back() == std::byte{'\r'}) {
       payload = payload.first(payload.size() - 1);
@@ -122,6 +193,12 @@ class SeparatorScan {
     } catch (const Error& error) {
       return Decoded<Packet>::bad(error, consumed);
     }
+  }
+
+  /// The position of the first separator at or after `from`, or npos. @pre set_ == nullptr
+  std::size_t find(Bytes bytes, std::size_t from = 0) const noexcept {
+    return size_ == 1 ? cowire::find(bytes, separator_[0], from)
+                      : cowire::find(bytes, separator(), from);
   }
 
   /// How many of the last bytes may be the beginning of a separator.
@@ -140,9 +217,10 @@ class SeparatorScan {
     return Error(errc::too_large, std::move(context));
   }
 
-  std::array<std::byte, longest> separator_{};
+  std::array<std::byte, 16> separator_{};
+  std::shared_ptr<const SeparatorSet> set_;
   std::size_t limit_;
-  std::size_t size_;
+  std::size_t size_;  // of the longest
   bool drops_cr_;
 };
 

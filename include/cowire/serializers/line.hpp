@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace cowire {
 
@@ -20,6 +21,7 @@ enum class LineEnding {
   lf,    ///< `\n`
   crlf,  ///< `\r\n`; a `\r` or `\n` alone is text.
   cr,    ///< `\r`
+  any,   ///< Any of these ends a received line, as Python's universal newlines; sent is `\n`.
 };
 
 /// What becomes of bytes without a line ending at the end of the stream.
@@ -47,6 +49,9 @@ struct LineOptions {
 ///     received     "one\r\ntwo\n"     (lf, accept_crlf)
 ///     packets      "one", "two"
 ///
+///     received     "a\nb\r\nc\r\rd"    (any)
+///     packets      "a", "b", "c", ""  kept: "d"
+///
 ///     received     "12345678\nok\n"   (limit 4)
 ///     packets      too_large, "ok"    the overlong line is dropped, its ending included
 ///
@@ -65,7 +70,8 @@ class LineSerializer {
 
   /// @throws Error invalid_argument if accept_crlf is set with another ending than lf.
   explicit LineSerializer(const LineOptions& options)
-      : scan_(text_of_ending(options.ending), options.limit, options.accept_crlf),
+      : scan_(text_of_ending(options.ending), options.limit, options.accept_crlf,
+              alternatives_to(options.ending)),
         last_line_(options.last_line) {
     if (options.accept_crlf && options.ending != LineEnding::lf) {
       ErrorContext context;
@@ -101,9 +107,17 @@ class LineSerializer {
 
   static std::string_view text_of_ending(LineEnding ending) noexcept {
     switch (ending) {
-      case LineEnding::lf: return "\n";
+      case LineEnding::lf:
+      case LineEnding::any: return "\n";
       case LineEnding::crlf: return "\r\n";
       case LineEnding::cr: return "\r";
+    }
+    return {};
+  }
+
+  static std::vector<std::string_view> alternatives_to(LineEnding ending) {
+    if (ending == LineEnding::any) {
+      return {"\r\n", "\r"};
     }
     return {};
   }
@@ -115,7 +129,7 @@ class LineSerializer {
       context.limit = scan_.limit();
       throw Error(errc::too_large, std::move(context));
     }
-    std::size_t at = scan_.find(line);
+    std::size_t at = scan_.find_in(line);
     if (at == npos && scan_.drops_cr() && !line.empty() && line.back() == std::byte{'\r'}) {
       at = line.size() - 1;  // Would be taken for a part of the ending.
     }

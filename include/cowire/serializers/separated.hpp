@@ -12,12 +12,15 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace cowire {
 
 /// The options of Separated.
 struct SeparatedOptions {
-  std::string_view separator = "\n";        ///< 1 to 16 bytes, copied by the constructor.
+  std::string_view separator = "\n";  ///< Follows each packet. Copied by the constructor.
+  /// These end received packets as well. Copied by the constructor.
+  std::vector<std::string_view> alternatives = {};
   std::size_t limit = default_frame_limit;  ///< The most bytes of a packet, without separator.
 };
 
@@ -31,6 +34,13 @@ struct SeparatedOptions {
 ///     received     "12345678::ok::"       (limit 4)
 ///     packets      too_large, "ok"        the overlong packet is dropped, its separator included
 ///
+///     received     "one\rtwo\r\n\n"     ({.separator = "\n", .alternatives = {"\r", "\r\n"}})
+///     packets      "one", "two", ""
+///
+/// Of several separators the one that begins first ends the packet; of those that begin at the same
+/// place the longest. A packet is not waited with until a longer one might have come: if the stream
+/// is cut between `\r` and `\n`, the `\r` ends the packet and the `\n` is dropped when it comes.
+///
 /// A packet that the inner serializer rejects is dropped with its separator. Two separators in a
 /// row have an empty packet between them: the inner serializer decides what that is.
 template <Serializer S>
@@ -40,13 +50,15 @@ class Separated {
   using received_packet = typename S::received_packet;
   using decoder_state = detail::ScanState;
 
-  /// @throws Error invalid_argument unless the separator has 1 to 16 bytes.
+  /// @throws Error invalid_argument if a separator is empty.
   explicit Separated(S serializer = S{}, const SeparatedOptions& options = {})
-      : serializer_(std::move(serializer)), scan_(options.separator, options.limit) {}
+      : serializer_(std::move(serializer)),
+        scan_(options.separator, options.limit, false, options.alternatives) {}
 
   /// Appends the packet and a separator.
-  /// @throws Error not_sendable: the packet's bytes hold the separator, or end so that it would be
-  /// found too early. too_large: they are over the limit. And what the inner serializer throws.
+  /// @throws Error not_sendable: the packet's bytes hold a separator, or begin or end so that one
+  /// would be found in the wrong place. too_large: they are over the limit. And what the inner
+  /// serializer throws.
   template <class Packet = sent_packet>
     requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
   void serialize(const Packet& packet, OutputBuffer& out) const {
@@ -60,7 +72,7 @@ class Separated {
       throw Error(errc::too_large, std::move(context));
     }
     out.append(scan_.separator());
-    if (const std::size_t at = scan_.find(out.since(start)); at != size) [[unlikely]] {
+    if (const std::size_t at = scan_.ends_early(out.since(start), size); at != npos) [[unlikely]] {
       ErrorContext context;
       context.detail = "the packet holds the separator at byte " + std::to_string(at);
       throw Error(errc::not_sendable, std::move(context));
@@ -72,7 +84,7 @@ class Separated {
         bytes, state, [this](Bytes payload) { return serializer_.deserialize(payload); });
   }
 
-  /// The limit and room for the separator.
+  /// The limit and room for the longest separator.
   std::size_t frame_limit() const noexcept { return scan_.frame_limit(); }
 
  private:
