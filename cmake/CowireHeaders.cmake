@@ -37,6 +37,7 @@ set(COWIRE_HEADERS
   include/cowire/sync_client.hpp
   include/cowire/task.hpp
   include/cowire/task_group.hpp
+  include/cowire/text_encoding.hpp
   include/cowire/tls_info.hpp
   include/cowire/transport.hpp
   include/cowire/detail/accept_errors.hpp

@@ -34,6 +34,7 @@
 #include "cowire/sync_client.hpp"
 #include "cowire/task.hpp"
 #include "cowire/task_group.hpp"
+#include "cowire/text_encoding.hpp"
 #include "cowire/transport.hpp"
 #include "cowire/transports/memory.hpp"
 #include "cowire/transports/tcp.hpp"
