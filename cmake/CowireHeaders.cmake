@@ -55,6 +55,8 @@ set(COWIRE_HEADERS
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/list_node.hpp
   include/cowire/detail/memory_pipe.hpp
+  include/cowire/detail/pack.hpp
+  include/cowire/detail/pack_members.hpp
   include/cowire/detail/passing_transport.hpp
   include/cowire/detail/peer_executor.hpp
   include/cowire/detail/peer_list.hpp
@@ -93,6 +95,7 @@ set(COWIRE_HEADERS
   include/cowire/serializers/separated.hpp
   include/cowire/serializers/stapled.hpp
   include/cowire/serializers/struct.hpp
+  include/cowire/serializers/struct_fields.hpp
   include/cowire/serializers/text.hpp
   include/cowire/testing/manual_clock.hpp
   include/cowire/testing/splits.hpp

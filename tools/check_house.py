@@ -28,6 +28,9 @@ FLOORS = {
     "message": [
         ["buffer.hpp", "framing.hpp", "converter.hpp"],
         ["serializer.hpp", "output_queue.hpp", "text_encoding.hpp", "detail/separator_scan.hpp"],
+        ["serializers/struct_fields.hpp"],
+        ["detail/pack.hpp"],
+        ["detail/pack_members.hpp"],
         ["serializers/line.hpp", "serializers/separated.hpp", "serializers/length_prefixed.hpp",
          "serializers/fixed_size.hpp", "serializers/struct.hpp", "serializers/text.hpp",
          "serializers/raw.hpp", "serializers/stapled.hpp"],

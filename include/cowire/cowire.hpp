@@ -25,6 +25,7 @@
 #include "cowire/serializers/separated.hpp"
 #include "cowire/serializers/stapled.hpp"
 #include "cowire/serializers/struct.hpp"
+#include "cowire/serializers/struct_fields.hpp"
 #include "cowire/serializers/text.hpp"
 #include "cowire/serve.hpp"
 #include "cowire/server.hpp"
