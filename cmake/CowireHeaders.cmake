@@ -114,3 +114,15 @@ set(COWIRE_TLS_HEADERS
   include/cowire/transports/tls.hpp
   include/cowire/transports/tls_context.hpp
 )
+
+# Those of the target cowire::json, which need nlohmann-json.
+set(COWIRE_JSON_HEADERS
+  include/cowire/detail/cbor_check.hpp
+  include/cowire/detail/json_document.hpp
+  include/cowire/detail/json_serializer.hpp
+  include/cowire/serializers/cbor.hpp
+  include/cowire/serializers/json.hpp
+  include/cowire/serializers/json_choice.hpp
+  include/cowire/serializers/json_fields.hpp
+  include/cowire/serializers/message_pack.hpp
+)
