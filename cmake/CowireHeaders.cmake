@@ -41,10 +41,12 @@ set(COWIRE_HEADERS
   include/cowire/tls_info.hpp
   include/cowire/transport.hpp
   include/cowire/detail/accept_errors.hpp
+  include/cowire/detail/base64.hpp
   include/cowire/detail/blocking_calls.hpp
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
+  include/cowire/detail/crc32c.hpp
   include/cowire/detail/descriptor_messages.hpp
   include/cowire/detail/end_watcher.hpp
   include/cowire/detail/event.hpp
@@ -54,6 +56,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/hosted_wait.hpp
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/list_node.hpp
+  include/cowire/detail/made_input.hpp
   include/cowire/detail/memory_pipe.hpp
   include/cowire/detail/pack.hpp
   include/cowire/detail/pack_members.hpp
@@ -88,6 +91,8 @@ set(COWIRE_HEADERS
   include/cowire/impl/session.hpp
   include/cowire/impl/sync_client.hpp
   include/cowire/impl/tcp.hpp
+  include/cowire/serializers/base64.hpp
+  include/cowire/serializers/checksummed.hpp
   include/cowire/serializers/fixed_size.hpp
   include/cowire/serializers/length_prefixed.hpp
   include/cowire/serializers/line.hpp
@@ -96,6 +101,7 @@ set(COWIRE_HEADERS
   include/cowire/serializers/stapled.hpp
   include/cowire/serializers/struct.hpp
   include/cowire/serializers/struct_fields.hpp
+  include/cowire/serializers/tagged.hpp
   include/cowire/serializers/text.hpp
   include/cowire/testing/manual_clock.hpp
   include/cowire/testing/splits.hpp
@@ -125,4 +131,20 @@ set(COWIRE_JSON_HEADERS
   include/cowire/serializers/json_choice.hpp
   include/cowire/serializers/json_fields.hpp
   include/cowire/serializers/message_pack.hpp
+)
+
+# Those of the target cowire::zlib.
+set(COWIRE_ZLIB_HEADERS
+  include/cowire/detail/zlib_stream.hpp
+  include/cowire/serializers/compressed.hpp
+)
+
+# Those of the target cowire::crypto, which need OpenSSL.
+set(COWIRE_CRYPTO_HEADERS
+  include/cowire/serializers/digest.hpp
+)
+
+# Those of the target cowire::protobuf.
+set(COWIRE_PROTOBUF_HEADERS
+  include/cowire/serializers/protobuf.hpp
 )

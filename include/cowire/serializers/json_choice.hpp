@@ -36,6 +36,7 @@ struct FixedText {
 template <FixedText Name, class T>
 struct JsonCase {
   using type = T;
+  /// The value of the field.
   static constexpr std::string_view name = Name.view();
 };
 
@@ -51,6 +52,7 @@ struct JsonCase {
 template <FixedText Field, class... Cases>
 struct JsonChoice {
   using packet = std::variant<typename Cases::type...>;
+  /// The name of the field.
   static constexpr std::string_view field = Field.view();
 };
 
@@ -85,14 +87,17 @@ struct JsonConversion<JsonChoice<Field, Cases...>> {
 
   template <std::size_t... I>
   static nlohmann::json to_document(const packet& chosen, std::index_sequence<I...> /*cases*/) {
-    nlohmann::json document;
-    const bool found =
-        ((chosen.index() == I &&
-          (add_name(document = nlohmann::json(*std::get_if<I>(&chosen)), Cases::name), true)) ||
-         ...);
-    if (!found) {
+    if (chosen.valueless_by_exception()) {
       throw detail::json_error(errc::not_sendable, "the variant is valueless by exception", {});
     }
+    nlohmann::json document;
+    const auto try_case = [&]<std::size_t Index, class Case>() {
+      if (chosen.index() == Index) {
+        document = nlohmann::json(*std::get_if<Index>(&chosen));
+        add_name(document, Case::name);
+      }
+    };
+    (try_case.template operator()<I, Cases>(), ...);
     return document;
   }
 
@@ -111,10 +116,12 @@ struct JsonConversion<JsonChoice<Field, Cases...>> {
   static packet from_document(const std::string& name, const nlohmann::json& document,
                               std::index_sequence<I...> /*cases*/) {
     std::optional<packet> chosen;
-    ((name == Cases::name &&
-      (chosen.emplace(std::in_place_index<I>, document.template get<typename Cases::type>()),
-       true)) ||
-     ...);
+    const auto try_case = [&]<std::size_t Index, class Case>() {
+      if (!chosen && name == Case::name) {
+        chosen.emplace(std::in_place_index<Index>, document.template get<typename Case::type>());
+      }
+    };
+    (try_case.template operator()<I, Cases>(), ...);
     if (!chosen) {
       std::string known;
       ((known += (known.empty() ? "" : ", "), known += Cases::name), ...);
