@@ -30,6 +30,11 @@ std::optional<Error> bad(const TextCompressed& serializer, std::string_view byte
   return thrown([&] { (void)serializer.deserialize(bytes_of(bytes)); });
 }
 
+// [compressed]
+const cowire::LengthPrefixed compressed{
+    cowire::Compressed{cowire::Text<>{}, {.level = 9, .limit = 1 << 20}}};
+// [/compressed]
+
 std::string noise(std::size_t size) {
   std::string text;
   unsigned seed = 1;
@@ -173,6 +178,10 @@ TEST_CASE("compressed: in a stream, with a checksum inside") {
   const std::string good = encode_all(packets, "hi");
   CHECK(testing::decode_every_cut(packets, good + "\3abc" + good) ==
         testing::Outcomes<Packets>{"hi", errc::malformed, "hi"});
+}
+
+TEST_CASE("compressed: the example of the page of values") {
+  CHECK(encode_all(compressed, "aaaaaaaaaa") == from_hex("0000000b 78da4b4c84010014e103cb"));
 }
 
 TEST_CASE("compressed: levels that do not exist are refused") {

@@ -17,6 +17,19 @@
 using namespace cowire;
 using testing::encode_all;
 
+namespace {
+
+// [digest]
+using SignedText = cowire::HmacSha256<cowire::Text<>>;
+using SignedLines = cowire::Separated<cowire::Base64<SignedText>>;
+
+SignedLines signed_lines(std::string_view key) {
+  return SignedLines{cowire::Base64<SignedText>{SignedText{cowire::Text<>{}, key}}};
+}
+// [/digest]
+
+}  // namespace
+
 TEST_CASE("sha-256: the examples of FIPS 180") {
   const Sha256 text{Text<>{}};
   const auto digest = [&](const std::string& packet) {
@@ -98,14 +111,13 @@ TEST_CASE("a key must not be empty") {
 }
 
 TEST_CASE("digests in base64, a line each") {
-  using Packet = Base64<HmacSha256<Text<>>>;
-  const Separated lines{Packet{HmacSha256{Text<>{}, "Jefe"}}};
+  const SignedLines lines = signed_lines("Jefe");
   const std::string line = encode_all(lines, "what do ya want for nothing?");
   CHECK(line ==
         "d2hhdCBkbyB5YSB3YW50IGZvciBub3RoaW5nP1vcwUa/YHVOagQkJgiVdcdaAD8InSc5g53sWLlk7DhD\n");
   std::string forged = line;
   forged[3] = 'i';
   CHECK(testing::decode_all(lines, line + forged + line) ==
-        testing::Outcomes<decltype(lines)>{"what do ya want for nothing?", errc::malformed,
-                                           "what do ya want for nothing?"});
+        testing::Outcomes<SignedLines>{"what do ya want for nothing?", errc::malformed,
+                                       "what do ya want for nothing?"});
 }

@@ -47,7 +47,7 @@ std::string nested_text(std::size_t depth) {
 
 static_assert(Serializer<Json<>> && Serializer<Json<Order>> && !StreamSerializer<Json<>>);
 
-TEST_CASE("a document is a packet; what is sent is compact") {
+TEST_CASE("P11: a document is a packet; what is sent is compact") {
   const json document = {{"key", {1, -2, 2.5}}, {"none", nullptr}, {"yes", true}, {"t", "\"\n"}};
   CHECK(encode_all(Json<>{}, document) ==
         R"({"key":[1,-2,2.5],"none":null,"t":"\"\n","yes":true})");
