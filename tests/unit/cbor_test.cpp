@@ -271,6 +271,15 @@ TEST_CASE("cbor: depth is limited in every way that there is to nest") {
   for (const char* piece : {"7f", "5f", "c1", "a17f", "bf7f"}) {
     CHECK(bad(repeated(from_hex(piece), deep))->code() == errc::malformed);
   }
+  // A string in pieces in a string in pieces: 31, the mark of such a string, is not its length.
+  const auto pieces = bad(from_hex("7f7f") +
+                          repeated("\x61"
+                                   "a",
+                                   15) +
+                          "\x60\xff\xff");
+  REQUIRE(pieces);
+  CHECK(pieces->code() == errc::malformed);
+  CHECK(pieces->context().position == 1);
   const Cbor<> most{{.depth = Cbor<>::most_depth}};
   const std::string arrays = repeated("\x81", 499) + "\x80";
   CHECK(encode_all(most, most.deserialize(bytes_of(arrays))) == arrays);

@@ -71,6 +71,17 @@ TEST_CASE("protobuf: a required field that is missing is named, in both directio
   CHECK(sent->context().field == "inner.id");
 }
 
+TEST_CASE("protobuf: an error stays short, however many fields are missing") {
+  std::string bytes = from_hex("0801");
+  for (int i = 0; i < 1000; ++i) {
+    bytes += from_hex("2a00");
+  }
+  const auto error = bad({}, bytes);
+  REQUIRE(error);
+  CHECK(error->context().field.starts_with("parts[0].id, parts[1].id, "));
+  CHECK(error->context().field.size() == 200);
+}
+
 TEST_CASE("protobuf: at the limit, and one over, in both directions") {
   const Protobuf<orders::Order> three{{.limit = 3}};
   CHECK(encode_all(three, order_of(150)) == from_hex("089601"));

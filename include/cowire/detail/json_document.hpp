@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -45,6 +46,16 @@ inline std::string json_missing_key(const nlohmann::json::exception& error) {
   context.detail = json_message(error);
   context.field = json_missing_key(error);
   throw Error(code, std::move(context));
+}
+
+// Not by the constructor of a document: if a to_json throws inside, that loses what it has made.
+template <class T>
+void assign_json(nlohmann::json& place, const T& value) {
+  if constexpr (std::same_as<T, nlohmann::json>) {
+    place = value;
+  } else {
+    nlohmann::adl_serializer<T>::to_json(place, value);
+  }
 }
 
 // A place in a document, as "lines[3].price".

@@ -33,7 +33,11 @@ struct JsonOptions {
 template <class T>
 struct JsonConversion {
   using packet = T;
-  static nlohmann::json to_document(const T& packet) { return nlohmann::json(packet); }
+  static nlohmann::json to_document(const T& packet) {
+    nlohmann::json document;
+    detail::assign_json(document, packet);
+    return document;
+  }
   static T from_document(nlohmann::json document) { return document.template get<T>(); }
 };
 

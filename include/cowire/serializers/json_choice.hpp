@@ -93,7 +93,7 @@ struct JsonConversion<JsonChoice<Field, Cases...>> {
     nlohmann::json document;
     const auto try_case = [&]<std::size_t Index, class Case>() {
       if (chosen.index() == Index) {
-        document = nlohmann::json(*std::get_if<Index>(&chosen));
+        detail::assign_json(document, *std::get_if<Index>(&chosen));
         add_name(document, Case::name);
       }
     };

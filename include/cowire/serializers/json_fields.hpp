@@ -95,7 +95,7 @@ void value_to(nlohmann::json& place, const T& value) {
       });
     }
   } else {
-    place = value;
+    assign_json(place, value);
   }
 }
 

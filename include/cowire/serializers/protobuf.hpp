@@ -89,7 +89,8 @@ class Protobuf {
     if (!packet.IsInitialized()) [[unlikely]] {
       ErrorContext context;
       context.detail = "a required field is missing";
-      context.field = packet.InitializationErrorString();
+      constexpr std::size_t most = 200;  // A message may miss it thousands of times.
+      context.field = packet.InitializationErrorString().substr(0, most);
       throw Error(code, std::move(context));
     }
   }
