@@ -138,6 +138,14 @@ TEST_CASE("cbor: the examples that no JSON document can hold are malformed, with
   }
 }
 
+TEST_CASE("cbor: errors say what is not supported") {
+  CHECK(bad(from_hex("a1 01 02"))->context().detail == "a key is not a text");
+  CHECK(bad(from_hex("c1 00"))->context().detail == "tags are not supported");
+  for (const char* hex : {"ff", "81ff", "bf6161ff"}) {
+    CHECK(bad(from_hex(hex))->context().detail == "a break out of place");
+  }
+}
+
 TEST_CASE("cbor: negative integers that nlohmann-json would change are malformed") {
   CHECK(decoded("3b7fffffffffffffff") == std::numeric_limits<std::int64_t>::min());
   CHECK(bad(from_hex("3b8000000000000000")));
