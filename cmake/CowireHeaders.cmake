@@ -37,13 +37,16 @@ set(COWIRE_HEADERS
   include/cowire/sync_client.hpp
   include/cowire/task.hpp
   include/cowire/task_group.hpp
+  include/cowire/text_encoding.hpp
   include/cowire/tls_info.hpp
   include/cowire/transport.hpp
   include/cowire/detail/accept_errors.hpp
+  include/cowire/detail/base64.hpp
   include/cowire/detail/blocking_calls.hpp
   include/cowire/detail/channel.hpp
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
+  include/cowire/detail/crc32c.hpp
   include/cowire/detail/descriptor_messages.hpp
   include/cowire/detail/end_watcher.hpp
   include/cowire/detail/event.hpp
@@ -54,7 +57,10 @@ set(COWIRE_HEADERS
   include/cowire/detail/item_scan.hpp
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/list_node.hpp
+  include/cowire/detail/made_input.hpp
   include/cowire/detail/memory_pipe.hpp
+  include/cowire/detail/pack.hpp
+  include/cowire/detail/pack_members.hpp
   include/cowire/detail/passing_transport.hpp
   include/cowire/detail/peer_executor.hpp
   include/cowire/detail/peer_list.hpp
@@ -88,7 +94,9 @@ set(COWIRE_HEADERS
   include/cowire/impl/session.hpp
   include/cowire/impl/sync_client.hpp
   include/cowire/impl/tcp.hpp
+  include/cowire/serializers/base64.hpp
   include/cowire/serializers/cbor_items.hpp
+  include/cowire/serializers/checksummed.hpp
   include/cowire/serializers/cobs.hpp
   include/cowire/serializers/fixed_size.hpp
   include/cowire/serializers/json_documents.hpp
@@ -100,6 +108,8 @@ set(COWIRE_HEADERS
   include/cowire/serializers/separated.hpp
   include/cowire/serializers/stapled.hpp
   include/cowire/serializers/struct.hpp
+  include/cowire/serializers/struct_fields.hpp
+  include/cowire/serializers/tagged.hpp
   include/cowire/serializers/text.hpp
   include/cowire/serializers/varint_prefixed.hpp
   include/cowire/testing/manual_clock.hpp
@@ -119,4 +129,32 @@ set(COWIRE_TLS_HEADERS
   include/cowire/transports/start_tls.hpp
   include/cowire/transports/tls.hpp
   include/cowire/transports/tls_context.hpp
+)
+
+# Those of the target cowire::json, which need nlohmann-json.
+set(COWIRE_JSON_HEADERS
+  include/cowire/detail/cbor_check.hpp
+  include/cowire/detail/json_document.hpp
+  include/cowire/detail/json_serializer.hpp
+  include/cowire/serializers/cbor.hpp
+  include/cowire/serializers/json.hpp
+  include/cowire/serializers/json_choice.hpp
+  include/cowire/serializers/json_fields.hpp
+  include/cowire/serializers/message_pack.hpp
+)
+
+# Those of the target cowire::zlib.
+set(COWIRE_ZLIB_HEADERS
+  include/cowire/detail/zlib_stream.hpp
+  include/cowire/serializers/compressed.hpp
+)
+
+# Those of the target cowire::crypto, which need OpenSSL.
+set(COWIRE_CRYPTO_HEADERS
+  include/cowire/serializers/digest.hpp
+)
+
+# Those of the target cowire::protobuf.
+set(COWIRE_PROTOBUF_HEADERS
+  include/cowire/serializers/protobuf.hpp
 )

@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 install_missing c++:g++ cmake:cmake ninja:ninja-build asio/version.hpp:libasio-dev \
   doctest/doctest.h:doctest-dev openssl/ssl.h:libssl-dev openssl:openssl telnet:telnet \
+  zlib.h:zlib1g-dev protoc:protobuf-compiler google/protobuf/message.h:libprotobuf-dev \
   nc:netcat-openbsd socat:socat redis-cli:redis-tools python3:python3 "${libraries_of_examples[@]}"
 
 say "Configuring build/asan"

@@ -4,6 +4,8 @@
 #include "cowire/error.hpp"
 
 #include <concepts>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace cowire {
@@ -18,6 +20,8 @@ namespace cowire {
 ///     c.to_wire(o)        S::sent_packet       what the serializer is to write
 ///     c.from_wire(d)      C::received_packet   throws Error (errc::malformed) if the data make no
 ///                                              such object: the peer's fault, the stream goes on
+///
+/// Errors that name the field are made by `in_field` and `bad_field`, in both directions.
 ///
 /// Any other exception of from_wire is taken for a mistake in it (errc::serializer_failed); what
 /// to_wire throws is thrown by send_packet.
@@ -62,6 +66,30 @@ template <class Sent, class Received, class ToWire, class FromWire>
 FunctionConverter<Sent, Received, ToWire, FromWire> make_converter(ToWire to_wire,
                                                                    FromWire from_wire) {
   return {std::move(to_wire), std::move(from_wire)};
+}
+
+/// An Error about one field: malformed in from_wire, not_sendable in to_wire.
+///
+///     throw bad_field(errc::malformed, "price", "a negative price");
+///         // a negative price (field price): check that both sides use ...
+inline Error bad_field(errc code, std::string_view field, std::string detail) {
+  ErrorContext context;
+  context.detail = std::move(detail);
+  context.field = field;
+  return Error(code, std::move(context));
+}
+
+/// Runs `f`, which converts a part of a packet; an Error of it says which part.
+///
+///     order.address = in_field("address", [&] { return address_from(wire.address); });
+///         // errors of the field "zip" in there are of "address.zip"
+template <class F>
+decltype(auto) in_field(std::string_view field, F&& f) {
+  try {
+    return std::forward<F>(f)();
+  } catch (const Error& error) {
+    throw error.in_field(field);
+  }
 }
 
 }  // namespace cowire

@@ -232,6 +232,8 @@ struct ErrorContext {
   std::string detail;                  ///< What exactly was wrong: "no separator in 65537 bytes".
   std::optional<std::uint64_t> size;   ///< The size that was too large or wrong, in bytes.
   std::optional<std::uint64_t> limit;  ///< The limit that it broke, in bytes.
+  std::optional<std::uint64_t> position;  ///< The first wrong byte, counted from 0.
+  std::string field;                      ///< The field that was wrong: "lines[3].price".
   std::optional<std::chrono::nanoseconds> time_limit;  ///< The time limit that passed.
   std::string peer;                                    ///< The other side's address.
   std::string first_bytes;   ///< The first bytes of the offending input, unescaped.
@@ -313,6 +315,16 @@ class Error : public std::system_error {
     return Error(code(), std::move(context));
   }
 
+  /// The same error, in a part of something larger: "price" in "lines[3]" is "lines[3].price".
+  Error in_field(std::string_view name) const {
+    ErrorContext context = data_->context;
+    if (!context.field.empty() && context.field.front() != '[') {
+      context.field.insert(0, 1, '.');
+    }
+    context.field.insert(0, name);
+    return Error(code(), std::move(context));
+  }
+
  private:
   struct Data {
     Data(std::error_code code, ErrorContext given) : context(std::move(given)) {
@@ -332,6 +344,12 @@ class Error : public std::system_error {
         notes += notes.empty() ? "" : ", ";
         notes += one;
       };
+      if (!context.field.empty()) {
+        note("field " + context.field);
+      }
+      if (context.position) {
+        note("byte " + std::to_string(*context.position));
+      }
       if (context.size) {
         note("size " + std::to_string(*context.size) + " bytes");
       }

@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <vector>
 
 namespace cowire {
 
@@ -75,6 +76,31 @@ concept StreamSerializer =
 
 /// The frame limit of serializers that are not told otherwise: 64 KiB of payload.
 inline constexpr std::size_t default_frame_limit = 64 * 1024;
+
+/// The bytes of one packet, for other purposes than streams: files, caches, datagrams.
+///
+///     const std::vector<std::byte> bytes = to_bytes(serializer, packet);
+///     const auto again = from_bytes(serializer, bytes);
+///
+/// @throws Error what the serializer throws: not_sendable, too_large.
+template <class S, class Packet = typename S::sent_packet>
+  requires Serializer<S>
+std::vector<std::byte> to_bytes(const S& serializer, const Packet& packet) {
+  BlockPool pool;
+  OutputBuffer out(pool);
+  serializer.serialize(packet, out);
+  return {out.readable().begin(), out.readable().end()};
+}
+
+/// The packet of all these bytes.
+///
+/// @throws Error malformed, or what else the serializer throws.
+/// @lifetime Packets that are views are views into `bytes`.
+template <class S>
+  requires Serializer<S>
+typename S::received_packet from_bytes(const S& serializer, Bytes bytes) {
+  return serializer.deserialize(bytes);
+}
 
 /// Whether a stream serializer makes something of bytes that the end of the stream cut short.
 template <class S>

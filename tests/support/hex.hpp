@@ -7,11 +7,13 @@
 #include <string>
 #include <string_view>
 
-/// The bytes that are written in hexadecimal digits; blanks are for the reader.
+/// The bytes of hexadecimal digits; spaces do not count.
+///
+///     from_hex("00 ff41")  ->  "\0\xff" "A"
 inline std::string from_hex(std::string_view text) {
   std::string digits;
   for (const char c : text) {
-    if (c != ' ') {
+    if (c != ' ' && c != '\n') {
       digits += c;
     }
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "cowire/converter.hpp"
 
+#include "cowire/protocol.hpp"
 #include "cowire/serializers/line.hpp"
+#include "cowire/testing/splits.hpp"
 #include "support/thrown.hpp"
 
 #include <doctest/doctest.h>
@@ -83,4 +85,43 @@ TEST_CASE("received data are moved in, not copied") {
                                [](std::unique_ptr<int> number) { return *number; });
   static_assert(Converter<decltype(converter), Data>);
   CHECK(converter.from_wire(std::make_unique<int>(5)) == 5);
+}
+
+TEST_CASE("errors of converters name the field, in both directions") {
+  struct Address {
+    int zip = 0;
+  };
+  const auto address = make_converter<Address, Address>(
+      [](const Address& sent) {
+        if (sent.zip < 0) {
+          throw bad_field(errc::not_sendable, "zip", "a negative number");
+        }
+        return std::to_string(sent.zip);
+      },
+      [](std::string_view line) { return Address{in_field("zip", [&] { return parse(line); })}; });
+  struct Order {
+    Address address;
+  };
+  const auto order = make_converter<Order, Order>(
+      [&](const Order& sent) {
+        return in_field("address", [&] { return address.to_wire(sent.address); });
+      },
+      [&](std::string_view line) {
+        return Order{in_field("address", [&] { return address.from_wire(line); })};
+      });
+  const StreamProtocol protocol{LineSerializer<std::string_view>{{.limit = 9}}, order};
+  CHECK(testing::encode_all(protocol, Order{{12}}) == "12\n");
+
+  const auto sent = thrown([&] { testing::encode_all(protocol, Order{{-1}}); });
+  REQUIRE(sent);
+  CHECK(sent->code() == errc::not_sendable);
+  CHECK(sent->context().field == "address.zip");
+  CHECK(sent->context().detail == "a negative number");
+
+  StreamProtocol<LineSerializer<std::string_view>, decltype(order)>::decoder_state state;
+  const auto received = protocol.decode(bytes_of("x\n"), state);
+  REQUIRE(received.is_bad());
+  CHECK(received.error().context().field == "address.zip");
+  CHECK(
+      std::string_view(received.error().what()).starts_with("not a number (field address.zip): "));
 }

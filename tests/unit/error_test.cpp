@@ -129,6 +129,19 @@ TEST_CASE("what() shows the context that is known") {
         "\"abc\\n\"): raise the limit of the serializer on both sides, or send smaller packets");
 }
 
+TEST_CASE("what() names the field and the byte; fields nest") {
+  ErrorContext context;
+  context.detail = "not a number";
+  context.position = 7;
+  const Error error = Error(errc::malformed, context).in_field("price").in_field("[3]");
+  CHECK(error.context().field == "[3].price");
+  const Error whole = error.in_field("lines").in_field("order");
+  CHECK(whole.context().field == "order.lines[3].price");
+  CHECK(whole.code() == errc::malformed);
+  CHECK(std::string_view(whole.what())
+            .starts_with("not a number (field order.lines[3].price, byte 7): "));
+}
+
 TEST_CASE("what() shows a time limit in the largest unit that fits") {
   const std::pair<std::chrono::nanoseconds, const char*> texts[] = {
       {0s, "0 s"},         {90s, "90 s"},   {250ms, "250 ms"},

@@ -324,3 +324,17 @@ TEST_CASE("rubbish is a line like any other: no byte string makes the decoder fa
     CHECK_NOTHROW(decode_every_cut(serializer, rubbish));
   }
 }
+
+TEST_CASE("the encoding of lines is checked in both directions; a bad line is dropped alone") {
+  const Line utf8{{.last_line = LastLine::deliver, .encoding = TextEncoding::utf8}};
+  CHECK(decode_every_cut(utf8, "caf\xc3\xa9\n\xc0\xaf\nok\n\xed\xa0\x80") ==
+        Lines{"caf\xc3\xa9", errc::malformed, "ok", errc::malformed});
+  CHECK(encode_all(utf8, "caf\xc3\xa9") == "caf\xc3\xa9\n");
+  const auto error = thrown([&] { encode_all(utf8, "caf\xc3"); });
+  REQUIRE(error);
+  CHECK(error->code() == errc::not_sendable);
+  CHECK(error->context().position == 3);
+  const Line ascii{{.accept_crlf = true, .encoding = TextEncoding::ascii}};
+  CHECK(decode_every_cut(ascii, "cafe\r\ncaf\xc3\xa9\n") == Lines{"cafe", errc::malformed});
+  CHECK(decode_every_cut(Line{}, "\xc0\xaf\n") == Lines{"\xc0\xaf"});
+}

@@ -2,7 +2,9 @@
 // The code of docs/serializers.md.
 #include "cowire/converter.hpp"
 #include "cowire/protocol.hpp"
+#include "cowire/serializers/base64.hpp"
 #include "cowire/serializers/cbor_items.hpp"
+#include "cowire/serializers/checksummed.hpp"
 #include "cowire/serializers/cobs.hpp"
 #include "cowire/serializers/fixed_size.hpp"
 #include "cowire/serializers/json_documents.hpp"
@@ -14,6 +16,7 @@
 #include "cowire/serializers/separated.hpp"
 #include "cowire/serializers/stapled.hpp"
 #include "cowire/serializers/struct.hpp"
+#include "cowire/serializers/tagged.hpp"
 #include "cowire/serializers/text.hpp"
 #include "cowire/serializers/varint_prefixed.hpp"
 #include "cowire/testing/splits.hpp"
@@ -28,10 +31,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <variant>
+#include <vector>
 
 using namespace std::string_literals;
 
@@ -81,6 +87,54 @@ struct Measurement {
 
 const cowire::FixedSize measurements{cowire::StructSerializer<Measurement>{}};
 // [/struct]
+
+// [variable_struct]
+struct Product {
+  std::string name;
+  std::uint32_t cents = 0;
+
+  static constexpr auto fields =
+      std::tuple{cowire::prefixed(&Product::name, {.width = 1, .limit = 40}), &Product::cents};
+};
+
+struct Basket {
+  std::vector<Product> products;
+  std::optional<std::uint16_t> voucher;
+
+  static constexpr auto fields =
+      std::tuple{cowire::prefixed(&Basket::products, {.width = 2, .limit = 100}), &Basket::voucher};
+};
+
+const cowire::LengthPrefixed baskets{cowire::StructSerializer<Basket>{}};
+// [/variable_struct]
+
+// [wrappers]
+using Basket64 = cowire::Base64<cowire::StructSerializer<Basket>>;
+const cowire::Separated basket_lines{Basket64{}};  // a line of base64 each
+
+const cowire::LengthPrefixed checked{cowire::Checksummed{cowire::Text<>{}}};
+// [/wrappers]
+
+// [tagged]
+using Shop = cowire::Tagged<cowire::Tag<1, cowire::StructSerializer<Basket>>,  //
+                            cowire::Tag<2, cowire::Text<>>>;
+using ShopPacket = std::variant<Basket, std::string>;  // Shop::received_packet
+
+std::string describe(const ShopPacket& packet) {
+  struct Visitor {
+    std::string operator()(const Basket& basket) const {
+      return std::to_string(basket.products.size()) + " products";
+    }
+    std::string operator()(const std::string& text) const { return "a note: " + text; }
+  };
+  return std::visit(Visitor{}, packet);
+}
+// [/tagged]
+
+// [encoding]
+const cowire::LineSerializer utf8_lines{{.encoding = cowire::TextEncoding::utf8}};
+const cowire::Separated ascii{cowire::Text{{.encoding = cowire::TextEncoding::ascii}}};
+// [/encoding]
 
 // [foreign]
 struct Date {  // From somebody else's header.
@@ -197,6 +251,22 @@ class Netstring {
 };
 static_assert(cowire::StreamSerializer<Netstring>);
 // [/netstring]
+
+// [field_errors]
+int digits(std::string_view text) {
+  int number = 0;
+  const char* const end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, number).ptr != end) {
+    throw cowire::bad_field(cowire::errc::malformed, "cents", "not a number");
+  }
+  return number;
+}
+
+int to_cents(std::string_view field, std::string_view text) {
+  return cowire::in_field(field,
+                          [&] { return digits(text); });  // "not a number (field price.cents)"
+}
+// [/field_errors]
 
 // [converter]
 struct Request {
@@ -326,4 +396,29 @@ TEST_CASE("the converter of the page does what it says") {
   CHECK(answer.value().argument == "rose");
   CHECK(commands.decode(cowire::bytes_of("NOOP\n"), state).value().argument == "");
   CHECK(commands.decode(cowire::bytes_of(" x\n"), state).is_bad());
+}
+
+TEST_CASE("values, wrappers and one-shot functions of the page") {
+  using cowire::testing::encode_all;
+  const Basket basket{{{"tea", 250}}, 7};
+  CHECK(encode_all(baskets, basket) == "\0\0\0\x0d\0\1\3tea\0\0\0\xfa\1\0\7"s);
+  CHECK(encode_all(basket_lines, basket) == "AAEDdGVhAAAA+gEABw==\n");
+  CHECK(encode_all(checked, "123456789") == "\0\0\0\x0d"s + "123456789\xe3\x06\x92\x83");
+  CHECK(encode_all(utf8_lines, "caf\xc3\xa9") == "caf\xc3\xa9\n");
+  CHECK(thrown([] { encode_all(ascii, "caf\xc3\xa9"); })->code() == cowire::errc::not_sendable);
+  const Shop shop;
+  CHECK(describe(shop.deserialize(cowire::bytes_of("\2hi"))) == "a note: hi");
+  CHECK(describe(shop.deserialize(cowire::bytes_of("\1\0\0\0"s))) == "0 products");
+
+  // [bytes]
+  const cowire::StructSerializer<Basket> serializer;
+  const std::vector<std::byte> bytes = cowire::to_bytes(serializer, basket);
+  const Basket again = cowire::from_bytes(serializer, bytes);
+  // [/bytes]
+  CHECK(bytes.size() == 13);
+  CHECK(again.products.at(0).name == "tea");
+
+  const auto error = thrown([&] { (void)to_cents("price", "12x"); });
+  REQUIRE(error);
+  CHECK(error->context().field == "price.cents");
 }

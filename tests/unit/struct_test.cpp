@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "cowire/serializers/struct.hpp"
 
+#include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/thrown.hpp"
 
@@ -12,9 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 using namespace cowire;
 using namespace std::string_literals;
@@ -65,6 +68,56 @@ struct Everything {
   friend bool operator==(const Everything&, const Everything&) = default;
 };
 
+struct Line {
+  std::string product;
+  std::uint16_t amount = 0;
+  static constexpr auto fields =
+      std::tuple{prefixed(&Line::product, {.width = 1, .limit = 5}), &Line::amount};
+  friend bool operator==(const Line&, const Line&) = default;
+};
+
+struct Order {
+  std::uint32_t id = 0;
+  std::vector<Line> lines;
+  std::vector<std::string> tags;
+  std::optional<Point> place;
+  std::optional<std::string> note;
+  std::array<std::vector<bool>, 2> flags;
+  std::vector<std::byte> blob;
+
+  static constexpr auto fields =
+      std::tuple{&Order::id,
+                 prefixed(&Order::lines, {.width = 1, .limit = 3}),
+                 prefixed(&Order::tags, {.width = 1}, {.width = 2, .limit = 300}),
+                 &Order::place,
+                 prefixed(&Order::note, {.width = 1}),
+                 prefixed(&Order::flags, {.width = 1}),
+                 prefixed(&Order::blob, {.width = 4, .limit = 1 << 30})};
+  friend bool operator==(const Order&, const Order&) = default;
+};
+
+/// Little endian, whatever it is in.
+struct Small {
+  std::uint16_t value = 0;
+  static constexpr std::endian byte_order = std::endian::little;
+  static constexpr auto fields = std::tuple{&Small::value};
+  friend bool operator==(const Small&, const Small&) = default;
+};
+
+struct Mixed {
+  std::uint16_t big = 0;
+  Small small;
+  std::vector<std::uint16_t> numbers;
+  static constexpr auto fields =
+      std::tuple{&Mixed::big, &Mixed::small, prefixed(&Mixed::numbers, {.width = 2})};
+  friend bool operator==(const Mixed&, const Mixed&) = default;
+};
+
+struct Blob {
+  std::vector<std::uint64_t> numbers;
+  friend bool operator==(const Blob&, const Blob&) = default;
+};
+
 struct WithBool {
   bool flag = false;
 };
@@ -72,6 +125,9 @@ struct WithBool {
 struct WithPlain {
   Plain value = plain_zero;
 };
+
+template <class S>
+concept HasPackedSize = requires { S::packed_size; };
 
 template <class S, class T = typename S::received_packet>
 T decode(const S& serializer, std::string_view bytes) {
@@ -88,6 +144,8 @@ using PointSerializer = StructSerializer<Point>;
 static_assert(Serializer<PointSerializer> && !StreamSerializer<PointSerializer>);
 static_assert(PointSerializer::packed_size == 6);
 static_assert(StructSerializer<Foreign>::packed_size == 3);
+static_assert(Serializer<StructSerializer<Order>>);
+static_assert(HasPackedSize<PointSerializer> && !HasPackedSize<StructSerializer<Order>>);
 static_assert(StructSerializer<Everything>::packed_size ==
               1 + 1 + 1 + 1 + 2 + 8 + 8 + 4 + 8 + 1 + 6 + 4 + 6 + 12 + 3);
 
@@ -196,4 +254,142 @@ TEST_CASE("the fields go behind earlier output") {
   out.append("x");
   PointSerializer{}.serialize({1, 2}, out);
   CHECK(text_of(out.readable()) == "x\0\0\0\1\0\2"s);
+}
+
+TEST_CASE("strings and vectors come after their length, optionals after a byte") {
+  const StructSerializer<Order> serializer;
+  const Order order{7,
+                    {{"tea", 2}, {"", 3}},
+                    {"new", ""},
+                    Point{-1, 2},
+                    std::nullopt,
+                    {{{true, false}, {}}},
+                    {std::byte{9}}};
+  const std::string bytes =
+      "\0\0\0\7"
+      "\2\3tea\0\2\0\0\3"
+      "\2\0\3new\0\0"
+      "\1\xff\xff\xff\xff\0\2"
+      "\0"
+      "\2\1\0\0"
+      "\0\0\0\1\x09"s;
+  CHECK(encode_all(serializer, order) == bytes);
+  CHECK(decode(serializer, bytes) == order);
+  CHECK(decode(serializer, encode_all(serializer, Order{})) == Order{});
+  const StructSerializer<Order> little{std::endian::little};
+  CHECK(encode_all(little, order).substr(0, 4) == "\7\0\0\0"s);
+  CHECK(decode(little, encode_all(little, order)) == order);
+}
+
+TEST_CASE("every proper prefix of a struct of variable size is malformed, and a longer one, too") {
+  const StructSerializer<Order> serializer;
+  const Order order{7, {{"tea", 2}}, {"new"}, Point{-1, 2}, "x", {{{true}, {false}}}, {}};
+  const std::string bytes = encode_all(serializer, order);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const auto error = thrown([&] { decode(serializer, bytes.substr(0, size)); });
+    CAPTURE(size);
+    REQUIRE(error);
+    CHECK(error->code() == errc::malformed);
+    CHECK(error->context().detail == "the packet ends too early");
+    CHECK(error->context().position <= size);
+    CHECK_FALSE(error->context().field.empty());
+  }
+  const auto error = thrown([&] { decode(serializer, bytes + "!"); });
+  REQUIRE(error);
+  CHECK(error->code() == errc::malformed);
+  CHECK(error->context().detail == "there are bytes behind the last field");
+  CHECK(error->context().position == bytes.size());
+}
+
+TEST_CASE("an error names the field, however deep it is") {
+  const StructSerializer<Order> serializer;
+  const auto early = thrown([&] { decode(serializer, "\0\0\0\7\2\3tea\0\2\4te"s); });
+  REQUIRE(early);
+  CHECK(early->context().field == "lines[1].product");
+  CHECK(early->context().position == 11);
+  const auto flag = thrown([&] { decode(serializer, "\0\0\0\7\0\0\2"s); });
+  REQUIRE(flag);
+  CHECK(flag->context().field == "place");
+  CHECK(flag->context().detail == "a bool field is 2 instead of 0 or 1");
+  Order order;
+  order.lines = {{"coffee", 1}};
+  const auto sent = thrown([&] { encode_all(serializer, order); });
+  REQUIRE(sent);
+  CHECK(sent->code() == errc::too_large);
+  CHECK(sent->context().field == "lines[0].product");
+  const StructSerializer<WithBool, &WithBool::flag> fixed;
+  CHECK(thrown([&] { decode(fixed, "\2"); })->context().field == "flag");
+}
+
+TEST_CASE("lengths: at the limit, over it, and over what the prefix can say") {
+  const StructSerializer<Line> line;
+  const Line most{"12345", 1};
+  CHECK(decode(line, encode_all(line, most)) == most);
+  const auto received = thrown([&] {
+    decode(line,
+           "\6"
+           "123456\0\1"s);
+  });
+  REQUIRE(received);
+  CHECK(received->code() == errc::too_large);
+  CHECK(received->context().detail == "the length of a field is 6, at most 5 is allowed");
+  CHECK(thrown([&] { encode_all(line, Line{"123456", 1}); })->code() == errc::too_large);
+  Order order;
+  order.note = std::string(255, 'n');
+  const StructSerializer<Order> serializer;
+  CHECK(decode(serializer, encode_all(serializer, order)) == order);
+  order.note = std::string(256, 'n');
+  const auto sent = thrown([&] { encode_all(serializer, order); });
+  REQUIRE(sent);
+  CHECK(sent->code() == errc::too_large);
+  CHECK(sent->context().field == "note");
+}
+
+TEST_CASE("a length is checked against the bytes that are there: nothing is allocated for it") {
+  constexpr auto every = std::numeric_limits<std::size_t>::max();
+  const StructSerializer<Blob, prefixed(&Blob::numbers, {.width = 8, .limit = every})> serializer;
+  for (const std::string& length :
+       {"\0\0\0\0\0\0\0\2"s, "\0\0\0\0\xff\xff\xff\xff"s, "\x7f\xff\xff\xff\xff\xff\xff\xff"s,
+        "\x80\0\0\0\0\0\0\0"s, "\x20\0\0\0\0\0\0\1"s, "\xff\xff\xff\xff\xff\xff\xff\xff"s}) {
+    const auto error = thrown([&] { decode(serializer, length + "12345678"); });
+    REQUIRE(error);
+    CHECK(error->code() == errc::malformed);
+    CHECK(error->context().position == 0);
+  }
+  CHECK(decode(serializer,
+               "\0\0\0\0\0\0\0\1"
+               "\0\0\0\0\0\0\0\5"s) == Blob{{5}});
+}
+
+TEST_CASE("a struct declares its byte order for itself") {
+  const StructSerializer<Mixed> serializer;
+  const Mixed mixed{1, {2}, {3}};
+  CHECK(encode_all(serializer, mixed) == "\0\1\2\0\0\1\0\3"s);
+  CHECK(decode(serializer, "\0\1\2\0\0\1\0\3"s) == mixed);
+  CHECK(encode_all(StructSerializer<Small>{std::endian::big}, Small{2}) == "\2\0"s);
+  CHECK(decode(StructSerializer<Small>{}, "\2\0"s) == Small{2});
+}
+
+TEST_CASE("structs of variable size in a stream, cut anywhere") {
+  using Lines = LengthPrefixed<StructSerializer<Line>>;
+  const Lines lines{StructSerializer<Line>{}, {.width = 1}};
+  const Line tea{"tea", 2};
+  CHECK(testing::decode_every_cut(lines, "\6\3tea\0\2\2\1t\6\3tea\0\2"s) ==
+        testing::Outcomes<Lines>{tea, errc::malformed, tea});
+}
+
+TEST_CASE("rubbish is malformed or too large, nothing else") {
+  const StructSerializer<Order> serializer;
+  unsigned seed = 7;
+  for (int round = 0; round < 2000; ++round) {
+    std::string bytes;
+    for (int i = 0; i < round % 60; ++i) {
+      seed = seed * 1103515245U + 12345U;
+      bytes += static_cast<char>(seed >> 16U & (round % 2 == 0 ? 3U : 255U));
+    }
+    const auto error = thrown([&] { decode(serializer, bytes); });
+    if (error) {
+      CHECK(error->code() == condition::bad_peer);
+    }
+  }
 }

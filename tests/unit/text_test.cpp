@@ -2,6 +2,7 @@
 #include "cowire/serializers/text.hpp"
 
 #include "cowire/testing/splits.hpp"
+#include "support/thrown.hpp"
 
 #include <doctest/doctest.h>
 
@@ -25,4 +26,21 @@ TEST_CASE("the bytes are the packet") {
 TEST_CASE("views are into the input") {
   const std::string input = "abc";
   CHECK(Text<std::string_view>{}.deserialize(bytes_of(input)).data() == input.data());
+}
+
+TEST_CASE("an encoding is checked in both directions") {
+  const Text<> utf8{{.encoding = TextEncoding::utf8}};
+  CHECK(testing::encode_all(utf8, "\xe2\x82\xac") == "\xe2\x82\xac");
+  CHECK(utf8.deserialize(bytes_of("\xe2\x82\xac")) == "\xe2\x82\xac");
+  const auto received = thrown([&] { (void)utf8.deserialize(bytes_of("a\xe2\x82")); });
+  REQUIRE(received);
+  CHECK(received->code() == errc::malformed);
+  CHECK(received->context().position == 1);
+  const auto sent = thrown([&] { testing::encode_all(utf8, "ab\xc0\xaf"); });
+  REQUIRE(sent);
+  CHECK(sent->code() == errc::not_sendable);
+  CHECK(sent->context().position == 2);
+  const Text<std::string_view> ascii{{.encoding = TextEncoding::ascii}};
+  CHECK(ascii.deserialize(bytes_of("plain")) == "plain");
+  CHECK(thrown([&] { (void)ascii.deserialize(bytes_of("\xe2\x82\xac")); }));
 }

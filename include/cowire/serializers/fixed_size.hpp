@@ -24,6 +24,10 @@ namespace cowire {
 /// number: `FixedSize{StructSerializer<Point>{}}`.
 template <Serializer S>
 class FixedSize {
+  static_assert(
+      !requires { requires S::variable_size; },
+      "the packets of this serializer differ in size: use LengthPrefixed");
+
  public:
   using sent_packet = typename S::sent_packet;
   using received_packet = typename S::received_packet;

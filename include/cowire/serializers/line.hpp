@@ -6,6 +6,7 @@
 #include "cowire/error.hpp"
 #include "cowire/framing.hpp"
 #include "cowire/serializer.hpp"
+#include "cowire/text_encoding.hpp"
 
 #include <concepts>
 #include <cstddef>
@@ -36,9 +37,11 @@ struct LineOptions {
   bool accept_crlf = false;                 ///< With lf: `\r\n` ends a received line as well.
   std::size_t limit = default_frame_limit;  ///< The most bytes of a line, without its ending.
   LastLine last_line = LastLine::drop;
+  TextEncoding encoding = TextEncoding::any;  ///< What lines are checked for, in both directions.
 };
 
-/// A packet is a line of text, without its ending; any bytes may be in it.
+/// A packet is a line of text, without its ending; any bytes may be in it, unless an encoding is
+/// asked for.
 ///
 ///     received     "GET x\n\nGE"      (lf)
 ///     packets      "GET x", ""        kept: "GE"
@@ -54,6 +57,9 @@ struct LineOptions {
 ///
 ///     received     "12345678\nok\n"   (limit 4)
 ///     packets      too_large, "ok"    the overlong line is dropped, its ending included
+///
+///     received     "\xc0\xaf\nok\n"   (utf8)
+///     packets      malformed, "ok"
 ///
 /// An empty line is an empty packet, in both directions. The packets are `std::string`, or
 /// `std::string_view`: views into the receive buffer, which live until the next packet is asked
@@ -72,7 +78,8 @@ class LineSerializer {
   explicit LineSerializer(const LineOptions& options)
       : scan_(text_of_ending(options.ending), options.limit, options.accept_crlf,
               alternatives_to(options.ending)),
-        last_line_(options.last_line) {
+        last_line_(options.last_line),
+        encoding_(options.encoding) {
     if (options.accept_crlf && options.ending != LineEnding::lf) {
       ErrorContext context;
       context.detail = "accept_crlf goes with LineEnding::lf only";
@@ -81,7 +88,8 @@ class LineSerializer {
   }
 
   /// Appends the text and a line ending.
-  /// @throws Error not_sendable: the text holds a line ending. too_large: it is over the limit.
+  /// @throws Error not_sendable: the text holds a line ending, or is not of the encoding.
+  /// too_large: it is over the limit.
   void serialize(std::string_view text, OutputBuffer& out) const {
     const Bytes line = bytes_of(text);
     check(line);
@@ -92,18 +100,22 @@ class LineSerializer {
   }
 
   Decoded<Packet> decode(Bytes bytes, decoder_state& state) const {
-    return scan_.decode<Packet>(bytes, state, make_packet);
+    return scan_.decode<Packet>(bytes, state, [this](Bytes line) { return make_packet(line); });
   }
 
   Decoded<Packet> decode_end(Bytes bytes, decoder_state& state) const {
-    return scan_.decode_end<Packet>(bytes, state, last_line_ == LastLine::deliver, make_packet);
+    return scan_.decode_end<Packet>(bytes, state, last_line_ == LastLine::deliver,
+                                    [this](Bytes line) { return make_packet(line); });
   }
 
   /// The limit and room for the ending.
   std::size_t frame_limit() const noexcept { return scan_.frame_limit(); }
 
  private:
-  static Packet make_packet(Bytes bytes) { return Packet(text_of(bytes)); }
+  Packet make_packet(Bytes line) const {
+    check_text(text_of(line), encoding_, errc::malformed);
+    return Packet(text_of(line));
+  }
 
   static std::string_view text_of_ending(LineEnding ending) noexcept {
     switch (ending) {
@@ -138,10 +150,12 @@ class LineSerializer {
       context.detail = "the text holds a line ending at byte " + std::to_string(at);
       throw Error(errc::not_sendable, std::move(context));
     }
+    check_text(text_of(line), encoding_, errc::not_sendable);
   }
 
   detail::SeparatorScan scan_;
   LastLine last_line_;
+  TextEncoding encoding_;
 };
 
 }  // namespace cowire

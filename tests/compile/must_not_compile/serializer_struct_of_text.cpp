@@ -1,17 +1,18 @@
-// expect: Pack<.*basic_string
+// expect: say how the length of a string or vector is written
 // SPDX-License-Identifier: BSL-1.0
-// A std::string has no fixed size: it cannot be packed.
+// A string has no end of its own: its length must be declared.
 #include "cowire/serializers/struct.hpp"
 
-#include <array>
 #include <string>
+#include <tuple>
 
 struct Named {
-#ifdef CONTROL
-  std::array<char, 8> name{};
-#else
   std::string name;
+#ifdef CONTROL
+  static constexpr auto fields = std::tuple{cowire::prefixed(&Named::name)};
+#else
+  static constexpr auto fields = std::tuple{&Named::name};
 #endif
 };
 
-constexpr auto size = cowire::StructSerializer<Named, &Named::name>::packed_size;
+cowire::StructSerializer<Named> serializer;

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "cowire/converter.hpp"
+#include "cowire/detail/json_document.hpp"
+#include "cowire/error.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace cowire {
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+[[noreturn]] inline void throw_json_type(const nlohmann::json& value, const char* wanted) {
+  throw json_error(errc::malformed,
+                   std::string("it is ") + value.type_name() + " instead of " + wanted, {});
+}
+
+// A number into an integer that has room for it: nlohmann-json would cut it.
+template <class T>
+void integer_from(const nlohmann::json& value, T& integer) {
+  if (!value.is_number_integer()) {
+    throw_json_type(value, "an integer");
+  }
+  const bool fits = value.is_number_unsigned()
+                        ? std::in_range<T>(value.get<nlohmann::json::number_unsigned_t>())
+                        : std::in_range<T>(value.get<nlohmann::json::number_integer_t>());
+  if (!fits) {
+    throw json_error(errc::malformed, "the number " + value.dump() + " does not fit", {});
+  }
+  integer = value.get<T>();
+}
+
+template <class T>
+concept CheckedInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> &&
+                         !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> &&
+                         !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+template <class T>
+void value_from(const nlohmann::json& value, T& result) {
+  if constexpr (is_optional<T>) {
+    if (value.is_null()) {
+      result.reset();
+    } else {
+      value_from(value, result.emplace());
+    }
+  } else if constexpr (is_vector<T>) {
+    if (!value.is_array()) {
+      throw_json_type(value, "an array");
+    }
+    result.clear();
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      typename T::value_type element{};
+      in_field("[" + std::to_string(i) + "]", [&] { value_from(value[i], element); });
+      result.push_back(std::move(element));
+    }
+  } else if constexpr (CheckedInteger<T>) {
+    integer_from(value, result);
+  } else {
+    try {
+      value.get_to(result);
+    } catch (const nlohmann::json::exception& error) {
+      throw_json(errc::malformed, error);
+    }
+  }
+}
+
+template <class T>
+void value_to(nlohmann::json& place, const T& value) {
+  if constexpr (is_vector<T>) {
+    place = nlohmann::json::array();
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      in_field("[" + std::to_string(i) + "]", [&] {
+        nlohmann::json element;
+        value_to<typename T::value_type>(element, value[i]);
+        place.push_back(std::move(element));
+      });
+    }
+  } else {
+    assign_json(place, value);
+  }
+}
+
+}  // namespace detail
+
+/// Reads a member of an object, in a `from_json`: an error says which, and fields nest.
+///
+///     void from_json(const nlohmann::json& json, Order& order) {
+///       cowire::from_field(json, "id", order.id);
+///       cowire::from_field(json, "lines", order.lines);
+///     }
+///         // it is string instead of an integer (field lines[2].amount): ...
+///
+/// Stricter than nlohmann-json: a number must fit into its integer. A `std::optional` is empty if
+/// the member is missing or null.
+/// @throws Error malformed: the member is missing, or of another type.
+template <class T>
+void from_field(const nlohmann::json& object, const char* name, T& value) {
+  if (!object.is_object()) {
+    detail::throw_json_type(object, "an object");
+  }
+  const auto member = object.find(name);
+  if (member != object.end()) {
+    in_field(name, [&] { detail::value_from(*member, value); });
+  } else if constexpr (detail::is_optional<T>) {
+    value.reset();
+  } else {
+    throw bad_field(errc::malformed, name, "it is missing");
+  }
+}
+
+/// Writes a member of an object, in a `to_json`: an error says which. An empty `std::optional` is
+/// left out.
+/// @throws Error not_sendable: the value cannot be JSON.
+template <class T>
+void to_field(nlohmann::json& object, const char* name, const T& value) {
+  in_field(name, [&] {
+    try {
+      if constexpr (!detail::is_optional<T>) {
+        detail::value_to(object[name], value);
+      } else if (value) {
+        detail::value_to(object[name], *value);
+      }
+    } catch (const nlohmann::json::exception& error) {
+      detail::throw_json(errc::not_sendable, error);
+    }
+  });
+}
+
+}  // namespace cowire

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "cowire/serializers/message_pack.hpp"
+
+#include "cowire/serializers/length_prefixed.hpp"
+#include "cowire/testing/splits.hpp"
+#include "support/hex.hpp"
+#include "support/orders.hpp"
+#include "support/thrown.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace cowire;
+using nlohmann::json;
+using testing::decode_every_cut;
+using testing::encode_all;
+
+namespace {
+
+json decoded(std::string_view hex) { return MessagePack<>{}.deserialize(bytes_of(from_hex(hex))); }
+
+std::optional<Error> bad(std::string_view bytes) {
+  return thrown([&] { (void)MessagePack<>{}.deserialize(bytes_of(bytes)); });
+}
+
+std::string repeated(std::string_view piece, std::size_t times) {
+  std::string text;
+  for (std::size_t i = 0; i < times; ++i) {
+    text += piece;
+  }
+  return text;
+}
+
+// The first is that of msgpack.org; the others follow the specification's table of formats.
+constexpr std::pair<const char*, const char*> examples[] = {
+    {"82 a7 636f6d70616374 c3 a6 736368656d61 00", R"({"compact":true,"schema":0})"},
+    {"00", "0"},
+    {"7f", "127"},
+    {"cc80", "128"},
+    {"ccff", "255"},
+    {"cd0100", "256"},
+    {"ce00010000", "65536"},
+    {"cf0000000100000000", "4294967296"},
+    {"cfffffffffffffffff", "18446744073709551615"},
+    {"ff", "-1"},
+    {"e0", "-32"},
+    {"d0df", "-33"},
+    {"d1ff7f", "-129"},
+    {"d2ffff7fff", "-32769"},
+    {"d3ffffffff7fffffff", "-2147483649"},
+    {"d38000000000000000", "-9223372036854775808"},
+    {"ca3fc00000", "1.5"},
+    {"cb3ff199999999999a", "1.1"},
+    {"c0", "null"},
+    {"c2", "false"},
+    {"c3", "true"},
+    {"a0", R"("")"},
+    {"a3e282ac", R"("\u20ac")"},
+    {"d9036b6579", R"("key")"},
+    {"da00036b6579", R"("key")"},
+    {"db000000036b6579", R"("key")"},
+    {"90", "[]"},
+    {"93010203", "[1,2,3]"},
+    {"dc0002c0c3", "[null,true]"},
+    {"dd00000001c2", "[false]"},
+    {"80", "{}"},
+    {"81a16180", R"({"a":{}})"},
+    {"de0001a16101", R"({"a":1})"},
+    {"df00000001a16101", R"({"a":1})"},
+};
+
+}  // namespace
+
+TEST_CASE("message pack: every format of the specification") {
+  for (const auto& [hex, text] : examples) {
+    CAPTURE(hex);
+    const json value = json::parse(text);
+    CHECK(decoded(hex) == value);
+    CHECK(MessagePack<>{}.deserialize(bytes_of(encode_all(MessagePack<>{}, value))) == value);
+  }
+  CHECK(decoded("c403010203") == json::binary({1, 2, 3}));
+  CHECK(decoded("c500010a") == json::binary({10}));
+  CHECK(decoded("c6000000010a") == json::binary({10}));
+  CHECK(decoded("d4052a") == json::binary({42}, 5));
+  CHECK(decoded("c702057879") == json::binary({0x78, 0x79}, 5));
+  CHECK(encode_all(MessagePack<>{}, json::binary({42}, 5)) == from_hex("d4052a"));
+  CHECK(encode_all(MessagePack<>{}, json::parse(R"({"compact":true,"schema":0})")) ==
+        from_hex(examples[0].first));
+}
+
+TEST_CASE("message pack: what is cut, goes on, or starts as nothing does is malformed") {
+  for (const auto& [hex, text] : examples) {
+    const std::string bytes = from_hex(hex);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      const auto error = bad(bytes.substr(0, size));
+      REQUIRE(error);
+      CHECK(error->code() == errc::malformed);
+      CHECK(error->context().position == size);
+    }
+    const auto error = bad(bytes + '\0');
+    REQUIRE(error);
+    CHECK(error->context().position == bytes.size());
+  }
+  CHECK(bad("\xc1")->context().position == 0);
+  CHECK(bad(from_hex("810102"))->context().position == 1);
+}
+
+TEST_CASE("message pack: hostile lengths cost nothing") {
+  for (const char* hex :
+       {"ddffffffff", "dfffffffff", "dbffffffff", "c6ffffffff", "c9ffffffff05", "dd7fffffff00"}) {
+    CHECK(bad(from_hex(hex))->code() == errc::malformed);
+  }
+}
+
+TEST_CASE("message pack: depth is limited") {
+  for (const char* piece :
+       {"91", "dc0001", "dd00000001", "81a161", "de0001a161", "df00000001a161"}) {
+    const std::string bytes = repeated(from_hex(piece), 100'000);
+    CHECK(bad(bytes)->code() == errc::too_large);
+    const MessagePack<> most{{.depth = MessagePack<>::most_depth}};
+    CHECK(thrown([&] { (void)most.deserialize(bytes_of(bytes)); })->code() == errc::too_large);
+  }
+  const MessagePack<> most{{.depth = MessagePack<>::most_depth}};
+  const std::string arrays = repeated("\x91", 499) + "\x90";
+  CHECK(encode_all(most, most.deserialize(bytes_of(arrays))) == arrays);
+}
+
+TEST_CASE("message pack: texts must be UTF-8, keys may be there once: an error names the field") {
+  const auto text = bad(from_hex("81 a161 92 00 a1ff"));
+  REQUIRE(text);
+  CHECK(text->code() == errc::malformed);
+  CHECK(text->context().field == "a[1]");
+  CHECK(bad(from_hex("81a1ff00"))->code() == errc::malformed);
+  CHECK(bad(from_hex("82a16100a16101"))->context().field == "a");
+  const MessagePack<> last{{.duplicate_keys = DuplicateKeys::last}};
+  CHECK(last.deserialize(bytes_of(from_hex("82a16100a16101"))) == json{{"a", 1}});
+  CHECK(thrown([] { encode_all(MessagePack<>{}, json("\xff")); })->code() == errc::not_sendable);
+}
+
+TEST_CASE("message pack: structs of the program in a stream") {
+  using Orders = LengthPrefixed<MessagePack<Order>>;
+  const Orders orders{MessagePack<Order>{}, {.width = 1}};
+  const Order order{7, {{"tea", 2}}, "x"};
+  const std::string frame = encode_all(orders, order);
+  CHECK(decode_every_cut(orders, frame + std::string("\1\xc0", 2) + frame) ==
+        testing::Outcomes<Orders>{order, errc::malformed, order});
+}
+
+TEST_CASE("message pack: rubbish is malformed or too large, nothing else") {
+  unsigned seed = 5;
+  for (int round = 0; round < 3000; ++round) {
+    std::string bytes;
+    for (int i = 0; i < round % 40; ++i) {
+      seed = seed * 1103515245U + 12345U;
+      bytes += static_cast<char>(seed >> 16U & 0xffU);
+    }
+    if (const auto error = bad(bytes)) {
+      CHECK(error->code() == condition::bad_peer);
+    }
+  }
+}
