@@ -72,9 +72,17 @@ struct Number {
 
 }  // namespace
 
+// [entry]
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  return cowire::testing::fuzz(cowire::LineSerializer<>{{.limit = 16}}, data, size);
+}
+// [/entry]
+
 TEST_CASE("fuzz: any bytes are well for a serializer that keeps the laws") {
   for (const std::string_view bytes : {""sv, "\n"sv, "one\ntwo"sv, "\0\0\0\2hi\xff\xff"sv}) {
     CHECK(fuzz_text(LineSerializer<>{{.limit = 2}}, bytes) == 0);
+    CHECK(LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                 bytes.size()) == 0);
     CHECK(fuzz_text(LengthPrefixed{Text<>{}}, bytes) == 0);
     CHECK(fuzz_text(Text<>{}, bytes) == 0);
     CHECK(fuzz_text(Raw<>{}, bytes, {.boundaries = false, .round_trip = false}) == 0);

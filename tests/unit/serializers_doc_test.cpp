@@ -10,6 +10,7 @@
 #include "cowire/serializers/stapled.hpp"
 #include "cowire/serializers/struct.hpp"
 #include "cowire/serializers/text.hpp"
+#include "cowire/testing/check_serializer.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/thrown.hpp"
 
@@ -245,6 +246,14 @@ TEST_CASE("the serializers of one's own do what the page says") {
   CHECK(error->context().detail == "\"1x\" is not a number");
   CHECK(thrown([] { (void)Decimal{}.deserialize({}); }));
 }
+
+// [kit]
+TEST_CASE("netstrings keep the laws of serializers") {
+  const std::string longest(200, 'x');
+  CHECK(cowire::testing::check_serializer(Netstring(200), {"hello", "", "5:a,", longest},
+                                          {.unsendable = {longest + "x"}}));
+}
+// [/kit]
 
 // [test]
 TEST_CASE("netstrings") {
