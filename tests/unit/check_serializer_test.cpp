@@ -359,15 +359,20 @@ TEST_CASE("the kit: a packet that is changed") {
 
 TEST_CASE("the kit: limits that are not kept") {
   struct Receives : Lines {
-    std::size_t frame_limit() const { return 10; }
+    std::size_t limit = 10;
+    std::size_t frame_limit() const { return limit; }
     void serialize(const std::string& text, OutputBuffer& out) const {
-      if (text.size() > 9) {
+      if (text.size() >= limit) {
         throw Error(errc::too_large);
       }
       good_serialize(text, out);
     }
   };
-  CHECK(law_of(Receives{}) == "the decoder waits for more bytes than its frame_limit()");
+  for (const std::size_t limit : {10U, 2000U}) {
+    Receives receives;
+    receives.limit = limit;
+    CHECK(law_of(receives) == "the decoder waits for more bytes than its frame_limit()");
+  }
 
   struct Sends : LineSerializer<> {
     Sends() : LineSerializer({.limit = 9}) {}
