@@ -47,6 +47,9 @@ set(COWIRE_HEADERS
   include/cowire/detail/client_connection.hpp
   include/cowire/detail/completion.hpp
   include/cowire/detail/crc32c.hpp
+  include/cowire/detail/decoder_checks.hpp
+  include/cowire/detail/decoder_run.hpp
+  include/cowire/detail/decoder_trial.hpp
   include/cowire/detail/descriptor_messages.hpp
   include/cowire/detail/end_watcher.hpp
   include/cowire/detail/event.hpp
@@ -69,6 +72,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/runs_here.hpp
   include/cowire/detail/separator_scan.hpp
   include/cowire/detail/separator_set.hpp
+  include/cowire/detail/serializer_checks.hpp
   include/cowire/detail/server_state.hpp
   include/cowire/detail/session.hpp
   include/cowire/detail/session_log.hpp
@@ -112,7 +116,12 @@ set(COWIRE_HEADERS
   include/cowire/serializers/tagged.hpp
   include/cowire/serializers/text.hpp
   include/cowire/serializers/varint_prefixed.hpp
+  include/cowire/testing/allocations.hpp
+  include/cowire/testing/check_report.hpp
+  include/cowire/testing/check_serializer.hpp
+  include/cowire/testing/fuzz.hpp
   include/cowire/testing/manual_clock.hpp
+  include/cowire/testing/replace_new.hpp
   include/cowire/testing/splits.hpp
   include/cowire/transports/memory.hpp
   include/cowire/transports/tcp.hpp

@@ -82,7 +82,14 @@ FLOORS = {
         ["cowire.hpp"],
     ],
     "testing": [
-        ["testing/splits.hpp", "testing/manual_clock.hpp"],
+        ["testing/allocations.hpp", "testing/check_report.hpp", "testing/manual_clock.hpp"],
+        ["testing/splits.hpp", "testing/replace_new.hpp"],
+        ["detail/decoder_run.hpp"],
+        ["detail/decoder_trial.hpp"],
+        ["detail/decoder_checks.hpp"],
+        ["detail/serializer_checks.hpp"],
+        ["testing/check_serializer.hpp"],
+        ["testing/fuzz.hpp"],
     ],
 }
 BELOW = {

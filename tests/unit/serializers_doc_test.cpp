@@ -19,6 +19,7 @@
 #include "cowire/serializers/tagged.hpp"
 #include "cowire/serializers/text.hpp"
 #include "cowire/serializers/varint_prefixed.hpp"
+#include "cowire/testing/check_serializer.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/thrown.hpp"
 
@@ -359,6 +360,14 @@ TEST_CASE("the serializers of one's own do what the page says") {
   CHECK(error->context().detail == "\"1x\" is not a number");
   CHECK(thrown([] { (void)Decimal{}.deserialize({}); }));
 }
+
+// [kit]
+TEST_CASE("netstrings keep the laws of serializers") {
+  const std::string longest(200, 'x');
+  CHECK(cowire::testing::check_serializer(Netstring(200), {"hello", "", "5:a,", longest},
+                                          {.unsendable = {longest + "x"}}));
+}
+// [/kit]
 
 // [test]
 TEST_CASE("netstrings") {

@@ -5,6 +5,7 @@
 #include "cowire/bytes.hpp"
 #include "cowire/error.hpp"
 #include "cowire/framing.hpp"
+#include "cowire/testing/allocations.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -23,7 +24,8 @@
 
 /// Tests of decoders: a stream may be cut anywhere, the packets must not depend on it.
 ///
-/// All functions take a `StreamSerializer` or a `Protocol`.
+/// All functions take a `StreamSerializer` or a `Protocol`. For the whole set of laws at once, see
+/// check_serializer().
 namespace cowire::testing {
 
 namespace detail {
@@ -41,7 +43,22 @@ struct Owned<std::span<T, N>> {
   using type = std::vector<std::remove_cv_t<T>>;
 };
 
+template <class T>
+typename Owned<T>::type owned(T&& value) {
+  if constexpr (std::is_same_v<typename Owned<T>::type, T>) {
+    return std::forward<T>(value);
+  } else {
+    return typename Owned<T>::type(value.begin(), value.end());
+  }
+}
+
 }  // namespace detail
+
+/// A decoder broke a law of StreamSerializer; what() says which.
+class BrokenLaw : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
 
 /// What came out of a decoder: a packet, or the code of an error.
 ///
@@ -91,14 +108,15 @@ std::string encode_all(const S& serializer, const Packets&... packets) {
 /// Receives a stream as a connection does and collects what comes out.
 ///
 /// Each call of the decoder sees a copy of its own, so that AddressSanitizer notices a decoder that
-/// reads too far or keeps a pointer. Meant for short streams.
+/// reads too far or keeps a pointer; what is pointed to is overwritten, too. Meant for short
+/// streams.
 template <class S>
 class Feed {
  public:
   explicit Feed(const S& serializer) : serializer_(serializer) {}
 
-  /// Some more bytes arrive.
-  /// @throws std::logic_error if the decoder breaks a law of StreamSerializer.
+  /// Some more bytes arrive. What the decoder throws is thrown on.
+  /// @throws BrokenLaw if the decoder breaks a law of StreamSerializer.
   void receive(Bytes bytes) {
     kept_.insert(kept_.end(), bytes.begin(), bytes.end());
     skip();
@@ -113,6 +131,7 @@ class Feed {
     }
     if (!kept_.empty()) {
       outcomes_.emplace_back(errc::truncated);
+      ends_.push_back(position_ += kept_.size());
       kept_.clear();
     }
   }
@@ -120,13 +139,29 @@ class Feed {
   /// The packets and errors so far.
   const Outcomes<S>& outcomes() const noexcept { return outcomes_; }
 
+  /// For each outcome, how many bytes of the stream were consumed when it came.
+  const std::vector<std::uint64_t>& ends() const noexcept { return ends_; }
+
   /// How many bytes are kept for the next packet.
   std::size_t kept() const noexcept { return kept_.size(); }
+
+  /// How many bytes the decoder waits to have before it is asked again; 0: any.
+  std::size_t wanted() const noexcept { return wanted_; }
+
+  /// The largest allocation that the decoder made, in bytes; 0 unless AllocationWatch::works().
+  std::size_t largest_allocation() const noexcept { return largest_allocation_; }
 
  private:
   using Answer = Decoded<typename S::received_packet>;
 
   Answer ask(Bytes bytes, bool at_end) {
+    const AllocationWatch watch;
+    Answer answer = ask_decoder(bytes, at_end);
+    largest_allocation_ = std::max(largest_allocation_, watch.largest());
+    return answer;
+  }
+
+  Answer ask_decoder(Bytes bytes, bool at_end) {
     if constexpr (requires { serializer_.decode_end(bytes, state_); }) {
       if (at_end) {
         return serializer_.decode_end(bytes, state_);
@@ -137,32 +172,32 @@ class Feed {
 
   // Whether it makes sense to ask again.
   bool step(bool at_end) {
-    const auto copy = std::make_unique_for_overwrite<std::byte[]>(kept_.size());
+    const std::size_t size = kept_.size();
+    const auto copy = std::make_unique_for_overwrite<std::byte[]>(size);
     std::ranges::copy(kept_, copy.get());
-    Answer answer = ask({copy.get(), kept_.size()}, at_end);
-    if (!answer.is_bad() && answer.consumed() > kept_.size()) {
-      throw std::logic_error("the decoder consumed more bytes than there are");
+    Answer answer = ask({copy.get(), size}, at_end);
+    if (!answer.is_bad() && answer.consumed() > size) {
+      throw BrokenLaw("the decoder consumed more bytes than there are");
     }
     if (!answer.needs_more() && answer.consumed() == 0) {
-      throw std::logic_error("the decoder consumed nothing: it would give the same answer forever");
+      throw BrokenLaw("the decoder consumed nothing: it would give the same answer forever");
     }
     if (answer.has_packet()) {
-      using Packet = typename detail::Owned<typename S::received_packet>::type;
-      if constexpr (std::is_same_v<Packet, typename S::received_packet>) {
-        outcomes_.emplace_back(std::move(answer.value()));
-      } else {
-        outcomes_.emplace_back(Packet(answer.value().begin(), answer.value().end()));
-      }
+      outcomes_.emplace_back(detail::owned(std::move(answer.value())));
     } else if (answer.is_bad()) {
       outcomes_.emplace_back(answer.error().code());
     }
+    std::fill_n(copy.get(), size, std::byte{0xdd});
+    position_ += answer.consumed();
+    ends_.resize(outcomes_.size(), position_);
     to_skip_ = answer.consumed();
     skip();
     wanted_ = answer.needs_more() ? answer.total() : 0;
     if (answer.needs_more() && !at_end && wanted_ != 0 && wanted_ <= kept_.size()) {
-      throw std::logic_error("the decoder asks for bytes that it has already");
+      throw BrokenLaw("the decoder asks for bytes that it has already");
     }
-    return !answer.needs_more();
+    // A decoder that dropped something may see more in the rest.
+    return !answer.needs_more() || (answer.consumed() != 0 && !at_end);
   }
 
   void skip() {
@@ -175,8 +210,11 @@ class Feed {
   typename S::decoder_state state_{};
   std::vector<std::byte> kept_;
   Outcomes<S> outcomes_;
+  std::vector<std::uint64_t> ends_;
+  std::uint64_t position_ = 0;  // of the first kept byte
   std::uint64_t to_skip_ = 0;
   std::size_t wanted_ = 0;
+  std::size_t largest_allocation_ = 0;
 };
 
 /// Decodes a whole stream that arrives cut at the given positions, in rising order.
