@@ -96,7 +96,7 @@ class SyncClient {
   /// threads that still send or receive; close() or abort() by another thread cancels it.
   /// @throws Error As Client::connect().
   void connect(const std::string& host, std::uint16_t port) {
-    connect_within(connect_timeout(), host, port);
+    connect_within(client_.state_->options.connect_timeout, host, port);
   }
   /// The same with a time limit of its own; 0: none.
   template <class Rep, class Period>
@@ -107,7 +107,7 @@ class SyncClient {
   /// Connects by other means: `client.connect(UnixConnector("/run/my.sock"))`.
   template <Connector K>
   void connect(K connector) {
-    connect_within(connect_timeout(), std::move(connector));
+    connect_within(client_.state_->options.connect_timeout, std::move(connector));
   }
   /// The same with a time limit of its own; 0: none.
   template <Connector K, class Rep, class Period>
@@ -288,9 +288,6 @@ class SyncClient {
     loop_.turn([&] { connection().in_turn([&f] { f(); }); });
   }
 
-  std::chrono::nanoseconds connect_timeout() const {
-    return client_.state_->options.connect_timeout;
-  }
   template <class Duration, class... How>
   void connect_within(Duration timeout, How&&... how);
   template <class Begin>
