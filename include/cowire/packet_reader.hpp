@@ -213,6 +213,8 @@ class PacketReader {
       if (is_cut) {
         truncated_.emplace(decoded->error().with_peer({}, bytes));
         drop_everything();
+      } else if (decoded->is_padding() && decoded->consumed() >= bytes.size()) {
+        drop_everything();
       } else {
         truncate("the stream ended inside a packet");
       }

@@ -214,8 +214,7 @@ class SyncClient {
     in_turn([this] { client_.abort(); });
   }
 
-  /// Whether this side has not closed the connection, and it is not known to be broken: see
-  /// Client::is_connected().
+  /// Whether there is a connection, as far as is known: see Client::is_connected().
   bool is_connected() {
     bool connected = false;
     in_turn([&] { connected = client_.is_connected(); });

@@ -510,6 +510,33 @@ TEST_CASE("the kit: packets without == are compared by their bytes") {
   CHECK(report.law() == "a packet is not the same after the round trip");
 }
 
+TEST_CASE("the kit: padding belongs to no packet, and its end is not the end inside of one") {
+  const auto skips_spaces = [](Bytes bytes, State& state) {
+    const std::size_t spaces = std::min(text_of(bytes).find_first_not_of(' '), bytes.size());
+    if (spaces == bytes.size()) {
+      return Answer::padding(spaces);
+    }
+    Answer answer = good_decode(bytes, state);
+    return answer.has_packet() ? Answer::packet(answer.value().substr(spaces), answer.consumed())
+                               : std::move(answer);
+  };
+  CHECK(check_decoder(Lines{skips_spaces}, {"one\n", "  two\n", " \n"}));
+
+  const auto begins_idle = [](Bytes bytes, State& state) {
+    if (state.text.empty() && bytes.size() == 1 && bytes[0] != std::byte{'\n'}) {
+      state.text = text_of(bytes);  // Kept in the state: the connection seems to be idle.
+      return Answer::padding(1);
+    }
+    const std::string begin = state.text;
+    Answer answer = line_from(bytes, state.seen, state);
+    return answer.has_packet() ? Answer::packet(begin + answer.value(), answer.consumed())
+                               : std::move(answer);
+  };
+  const CheckReport report = check_serializer(Lines{begins_idle}, packets);
+  CHECK(report.law().starts_with("the decoder takes a part of a packet for padding"));
+  CHECK(report.text().find("came      waits for more bytes, drops 1 as padding") != npos);
+}
+
 TEST_CASE("the kit: the same seed gives the same streams") {
   // Notes the bytes that it is fed, in the order in which they come.
   static std::string* seen = nullptr;

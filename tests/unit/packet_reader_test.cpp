@@ -119,6 +119,14 @@ std::string frame(std::size_t size) {
   return bytes;
 }
 
+/// Lines; a "." behind the last one means nothing.
+struct Dotted : LineSerializer<> {
+  Decoded<std::string> decode_end(Bytes bytes, decoder_state&) const {
+    return text_of(bytes) == "." ? Decoded<std::string>::padding(1)
+                                 : Decoded<std::string>::need_more(0, bytes.size());
+  }
+};
+
 }  // namespace
 
 TEST_CASE("H7: the same packets come out, whatever the cuts") {
@@ -276,6 +284,23 @@ TEST_CASE("D5: at the end, packets first; then ended, again and again") {
   CHECK(!feed.reader.truncated());
   feed.take();
   CHECK(feed.ended());
+}
+
+TEST_CASE("the end behind padding is no end inside a packet") {
+  Feed<StreamProtocol<Dotted>> feed;
+  feed.push("one\n.");
+  feed.reader.end();
+  feed.take();
+  CHECK(feed.journal == Journal{"one"});
+  CHECK(feed.last == PacketReader<StreamProtocol<Dotted>>::Outcome::ended);
+  CHECK(!feed.reader.truncated());
+
+  Feed<StreamProtocol<Dotted>> cut;
+  cut.push("one\nt");
+  cut.reader.end();
+  cut.take();
+  CHECK(cut.last == PacketReader<StreamProtocol<Dotted>>::Outcome::ended);
+  CHECK(cut.reader.truncated());
 }
 
 TEST_CASE("D6: at the end inside a packet: truncated, with the bytes that were left") {

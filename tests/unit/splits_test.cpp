@@ -119,6 +119,16 @@ TEST_CASE("what is left at the end is truncated, unless the decoder has a word o
   CHECK(decode_all(deliver, "a\nb") == Out<Line>{"a", "b"});
 }
 
+TEST_CASE("what the decoder calls padding at the end is not truncated, what it only drops is") {
+  struct Padded : Remembers {
+    Answer decode_end(Bytes bytes, decoder_state&) const {
+      return text_of(bytes) == "." ? Answer::padding(1) : Answer::need_more(0, bytes.size());
+    }
+  };
+  CHECK(decode_all(Padded{}, "a\n.") == Out<Padded>{"a"});
+  CHECK(decode_all(Padded{}, "a\nb") == Out<Padded>{"a", errc::truncated});
+}
+
 TEST_CASE("a bad frame may be longer than what has arrived") {
   CHECK(decode_every_cut(SkipsAhead{}, "a!....b") == Out<SkipsAhead>{"a", errc::malformed, "b"});
   CHECK(decode_every_cut(SkipsAhead{}, "a!..") == Out<SkipsAhead>{"a", errc::malformed});

@@ -31,8 +31,8 @@ class DecoderChecks : public DecoderTrial<S> {
 
   /// All but reads(); `long_frame` is one of many bytes, if there is such a one.
   bool all(const std::string& long_frame) {
-    return keeps_off() && waits() && shares() && cuts() && ends() && stops() && survives() &&
-           fails_well(long_frame) && is_linear(long_frame);
+    return keeps_off() && waits() && pads() && shares() && cuts() && ends() && stops() &&
+           survives() && fails_well(long_frame) && is_linear(long_frame);
   }
 
   /// Whether each frame alone is one packet, of exactly its bytes.
@@ -119,6 +119,36 @@ class DecoderChecks : public DecoderTrial<S> {
     return true;
   }
 
+  /// Whether padding is no part of a packet: without it the packet is the same.
+  bool pads() {
+    for (std::size_t i = 0; boundaries_ && i < frames_.size(); ++i) {
+      const std::string& frame = frames_[i];
+      State state{};
+      std::size_t begin = 0;
+      std::size_t wanted = 1;
+      for (std::size_t end = 1; end < std::min(frame.size(), most_bytewise); ++end) {
+        if (end - begin < wanted) {
+          continue;
+        }
+        const Bytes bytes = bytes_of(frame).first(end).subspan(begin);
+        const Answer<S> answer = ask_decoder(serializer_, bytes, state);
+        if (answer.kind != Kind::more || answer.consumed > bytes.size()) {
+          break;  // The other checks tell more.
+        }
+        begin += static_cast<std::size_t>(answer.consumed);
+        wanted = std::max<std::size_t>(answer.total, 1);
+        if (answer.padding && !this->is_packet(frame.substr(begin), i)) {
+          return report_.fail(
+              "the decoder takes a part of a packet for padding: the peer seems to be idle",
+              {{"packet", names_[i] + " of " + count_text(frame)},
+               {"arrives", quoted(frame.substr(0, end)) + ", one byte at a time"},
+               {"came", answer.text()}});
+        }
+      }
+    }
+    return true;
+  }
+
   /// Whether two streams leave each other alone.
   bool shares() {
     const std::vector<std::string> reversed(frames_.rbegin(), frames_.rend());
@@ -188,7 +218,7 @@ class DecoderChecks : public DecoderTrial<S> {
       for (const std::size_t size : this->positions(frames_[i].size())) {
         const std::string begin = frames_[i].substr(0, size);
         const Run<S> run = run_decoder(serializer_, begin, {}, limits_);
-        if (run.broken.empty() && run.outcomes.empty()) {
+        if (run.broken.empty() && run.outcomes.empty() && run.mid_packet) {
           return report_.fail(
               "the stream ends inside a packet, and nobody is told",
               {{"packet", names_[i]}, {"arrives", quoted(begin) + ", then the end"}});

@@ -90,7 +90,8 @@ struct Run {
   Outcomes<S> outcomes;
   std::vector<std::uint64_t> ends;
   std::string broken;
-  std::string note;  // the numbers to it
+  std::string note;         // the numbers to it
+  bool mid_packet = false;  // when the stream ended
 };
 
 inline constexpr const char* over_limit = "the decoder waits for more bytes than its frame_limit()";
@@ -118,6 +119,7 @@ Run<S> run_decoder(const S& serializer, std::string_view bytes, const Cuts& cuts
         run.note = std::to_string(most) + " bytes, the limit is " + std::to_string(limits.frame);
       }
     }
+    run.mid_packet = feed.mid_packet();
     feed.end();
   } catch (const BrokenLaw& law) {
     run.broken = law.what();
@@ -142,6 +144,7 @@ struct Answer {
   Kind kind = Kind::threw;
   std::uint64_t consumed = 0;
   std::size_t total = 0;
+  bool padding = false;
   typename Outcomes<S>::value_type outcome;
   std::string thrown;
 
@@ -149,7 +152,8 @@ struct Answer {
     switch (kind) {
       case Kind::more:
         return "waits for " + (total == 0 ? "more bytes" : std::to_string(total) + " bytes") +
-               (consumed == 0 ? "" : ", drops " + std::to_string(consumed));
+               (consumed == 0 ? "" : ", drops " + std::to_string(consumed)) +
+               (padding ? " as padding" : "");
       case Kind::packet:
         return outcome_text(outcome) + " of " + std::to_string(consumed) + " bytes";
       case Kind::bad:
@@ -174,6 +178,7 @@ Answer<S> answer_of(Decoded<typename S::received_packet>& decoded) {
   } else {
     answer.kind = Kind::more;
     answer.total = decoded.total();
+    answer.padding = decoded.is_padding();
   }
   return answer;
 }
@@ -221,7 +226,8 @@ bool same_outcomes(const S& serializer, const Outcomes<S>& a, const Outcomes<S>&
 template <class S>
 bool same_answer(const S& serializer, const Answer<S>& a, const Answer<S>& b) {
   return a.kind == b.kind && a.consumed == b.consumed && a.total == b.total &&
-         a.thrown == b.thrown && same_outcome(serializer, a.outcome, b.outcome);
+         a.padding == b.padding && a.thrown == b.thrown &&
+         same_outcome(serializer, a.outcome, b.outcome);
 }
 
 /// A stream of units, frames or single bytes, and where it is cut.

@@ -255,6 +255,13 @@ class DecoderTrial {
     return true;
   }
 
+  // Whether these bytes, in a stream of their own, are that packet.
+  bool is_packet(const std::string& bytes, std::size_t packet) const {
+    const Run<S> run = run_decoder(serializer_, bytes, {}, limits_);
+    return run.broken.empty() && run.outcomes.size() == 1 &&
+           same_outcome(serializer_, run.outcomes[0], packets_[packet]);
+  }
+
   // Every place inside of `size` bytes; of many bytes, the first, the last, and some others.
   std::vector<std::size_t> positions(std::size_t size) {
     std::vector<std::size_t> all;

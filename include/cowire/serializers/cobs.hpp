@@ -162,7 +162,7 @@ class Cobs {
     decoded.reserve(bytes.size());
     while (!bytes.empty()) {
       const auto size = std::to_integer<std::size_t>(bytes[0]);
-      if (size > bytes.size()) {
+      if (size == 0 || size > bytes.size()) {
         ErrorContext context;
         context.detail = "a block of COBS goes beyond the end of its packet";
         throw Error(errc::malformed, std::move(context));

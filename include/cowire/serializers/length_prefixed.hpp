@@ -66,10 +66,11 @@ class LengthPrefixed {
   /// @throws Error invalid_argument: a width other than 1, 2, 3, 4 and 8; an offset, strip or
   /// adjustment over 1 GiB; options with which no frame could be received.
   explicit LengthPrefixed(S serializer = S{}, const LengthOptions& options = {})
-      : serializer_(std::move(serializer)), options_(options) {
+      : serializer_(std::move(serializer)),
+        options_(options),
+        header_(options.offset + options.width),
+        strip_(options.strip.value_or(header_)) {
     check_options();
-    header_ = options.offset + options.width;
-    strip_ = options.strip.value_or(header_);
     beyond_ =
         static_cast<std::int64_t>(header_) + options.adjustment - static_cast<std::int64_t>(strip_);
     require(options.limit >= least_size(),
@@ -162,7 +163,7 @@ class LengthPrefixed {
       throw Error(errc::invalid_argument, std::move(context));
     }
     constexpr auto most = static_cast<std::int64_t>(most_extra);
-    require(options_.offset <= most_extra && options_.strip.value_or(0) <= most_extra &&
+    require(options_.offset <= most_extra && (strip_ <= most_extra || strip_ == header_) &&
                 options_.adjustment >= -most && options_.adjustment <= most,
             "the offset, strip and adjustment of a length must be at most 1 GiB");
   }

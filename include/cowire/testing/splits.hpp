@@ -142,6 +142,9 @@ class Feed {
   /// For each outcome, how many bytes of the stream were consumed when it came.
   const std::vector<std::uint64_t>& ends() const noexcept { return ends_; }
 
+  /// Whether a packet has begun and not come, as the decoder says: see Decoded::padding.
+  bool mid_packet() const noexcept { return mid_packet_; }
+
   /// How many bytes are kept for the next packet.
   std::size_t kept() const noexcept { return kept_.size(); }
 
@@ -188,11 +191,16 @@ class Feed {
       outcomes_.emplace_back(answer.error().code());
     }
     std::fill_n(copy.get(), size, std::byte{0xdd});
+    if (at_end && answer.needs_more() && !answer.is_padding()) {
+      return false;  // The rest is cut short, whatever is to be dropped of it.
+    }
     position_ += answer.consumed();
     ends_.resize(outcomes_.size(), position_);
     to_skip_ = answer.consumed();
     skip();
     wanted_ = answer.needs_more() ? answer.total() : 0;
+    mid_packet_ =
+        answer.needs_more() && (!kept_.empty() || (answer.consumed() != 0 && !answer.is_padding()));
     if (answer.needs_more() && !at_end && wanted_ != 0 && wanted_ <= kept_.size()) {
       throw BrokenLaw("the decoder asks for bytes that it has already");
     }
@@ -215,6 +223,7 @@ class Feed {
   std::uint64_t to_skip_ = 0;
   std::size_t wanted_ = 0;
   std::size_t largest_allocation_ = 0;
+  bool mid_packet_ = false;
 };
 
 /// Decodes a whole stream that arrives cut at the given positions, in rising order.
