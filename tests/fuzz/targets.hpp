@@ -12,5 +12,8 @@ struct FuzzTarget {
   int (*run)(const std::uint8_t* data, std::size_t size);
 };
 
-/// Those that need nothing but the library.
+/// All of them.
 std::vector<FuzzTarget> fuzz_targets();
+
+/// Those of the serializers that need a library, where that was found.
+std::vector<FuzzTarget> library_fuzz_targets();

@@ -130,7 +130,7 @@ class CborCheck {
 
   void enter(const Head& head) {
     if (open_.size() == depth_) {
-      throw json_error(errc::too_large, too_deep(depth_), {}, head.start);
+      throw json_error(errc::too_large, too_deep_text(depth_), {}, head.start);
     }
     const bool map = head.major == 5;
     // Each element has a byte at least.

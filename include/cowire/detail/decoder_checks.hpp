@@ -111,7 +111,7 @@ class DecoderChecks : public DecoderTrial<S> {
         }
         if (!law.empty()) {
           return report_.fail(law, {{"packet", names_[i] + " of " + count_text(frames_[i])},
-                                    {"arrives", quoted(begin)},
+                                    {"arrives", in_quotes(begin)},
                                     {"came", answer.text()}});
         }
       }
@@ -141,7 +141,7 @@ class DecoderChecks : public DecoderTrial<S> {
           return report_.fail(
               "the decoder takes a part of a packet for padding: the peer seems to be idle",
               {{"packet", names_[i] + " of " + count_text(frame)},
-               {"arrives", quoted(frame.substr(0, end)) + ", one byte at a time"},
+               {"arrives", in_quotes(frame.substr(0, end)) + ", one byte at a time"},
                {"came", answer.text()}});
         }
       }
@@ -159,8 +159,8 @@ class DecoderChecks : public DecoderTrial<S> {
     if (!first_alone.broken.empty() || !second_alone.broken.empty()) {
       return true;  // Broken also when nobody disturbs: the other checks tell more.
     }
-    Lines lines{{"stream 1", quoted(first) + ", one byte at a time"},
-                {"stream 2", quoted(second) + ", a byte of each in turn"}};
+    Lines lines{{"stream 1", in_quotes(first) + ", one byte at a time"},
+                {"stream 2", in_quotes(second) + ", a byte of each in turn"}};
     Feed<S> one(serializer_);
     Feed<S> other(serializer_);
     try {
@@ -221,7 +221,7 @@ class DecoderChecks : public DecoderTrial<S> {
         if (run.broken.empty() && run.outcomes.empty() && run.mid_packet) {
           return report_.fail(
               "the stream ends inside a packet, and nobody is told",
-              {{"packet", names_[i]}, {"arrives", quoted(begin) + ", then the end"}});
+              {{"packet", names_[i]}, {"arrives", in_quotes(begin) + ", then the end"}});
         }
         if (!this->holds(
                 {{frames_[i].substr(0, size / 2), frames_[i].substr(size / 2, size - size / 2)},
@@ -296,7 +296,7 @@ class DecoderChecks : public DecoderTrial<S> {
         }
         if (!thrown.empty()) {
           return report_.fail("the decoder makes something else of an allocation that fails",
-                              {{"arrives", quoted(frame)},
+                              {{"arrives", in_quotes(frame)},
                                {"failing", "allocation " + std::to_string(failing + 1)},
                                {"expected", "std::bad_alloc, or " + expected.text()},
                                {"came", thrown}});
@@ -342,7 +342,7 @@ class DecoderChecks : public DecoderTrial<S> {
       if (!baited.whole) {
         return report_.fail("the decoder looks again at bytes that it has seen: quadratic cost",
                             {{"packet", "of " + count_text(frame) + ", one byte at a time"},
-                             {"bait", quoted(bait) + " over the bytes that were seen"},
+                             {"bait", in_quotes(bait) + " over the bytes that were seen"},
                              {"taken", "after " + std::to_string(baited.size) + " bytes"}});
       }
     }
@@ -381,7 +381,7 @@ class DecoderChecks : public DecoderTrial<S> {
     }
     const std::size_t most = std::max(feed.kept(), feed.wanted());
     return most <= limits_.frame ||
-           report_.fail(over_limit, {{"arrives", quoted(begin + filling, 40)},
+           report_.fail(over_limit, {{"arrives", in_quotes(begin + filling, 40)},
                                      {"after", std::to_string(received) + " bytes"},
                                      {"waits for", std::to_string(most) + " bytes"},
                                      {"limit", std::to_string(limits_.frame) + " bytes"}});

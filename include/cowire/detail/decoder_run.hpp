@@ -37,20 +37,20 @@ inline std::string current_exception_text() {
   }
 }
 
-inline std::string quoted(std::string_view bytes, std::size_t most = 80) {
+inline std::string in_quotes(std::string_view bytes, std::size_t most = 80) {
   return '"' + printable(bytes_of(bytes), most) + '"';
 }
 
 /// A stream in its pieces: "5:h" | "ello,"
 inline std::string arrival_text(std::string_view bytes, const Cuts& cuts) {
   if (bytes.size() > 8 && cuts.size() + 1 == bytes.size()) {
-    return quoted(bytes) + ", one byte at a time";
+    return in_quotes(bytes) + ", one byte at a time";
   }
   std::string out;
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= cuts.size(); ++i) {
     const std::size_t end = i < cuts.size() ? cuts[i] : bytes.size();
-    out += (i == 0 ? "" : " | ") + quoted(bytes.substr(begin, end - begin));
+    out += (i == 0 ? "" : " | ") + in_quotes(bytes.substr(begin, end - begin));
     begin = end;
   }
   return out;
@@ -66,7 +66,11 @@ std::string outcome_text(const Outcome<Packet>& outcome) {
     return "error (" + (known ? std::string(known->summary) : outcome.error.message()) + ")";
   }
   std::ostringstream out;
-  out << outcome;
+  try {
+    out << outcome;
+  } catch (const std::exception&) {  // As that of a JSON document whose text is not UTF-8.
+    return "a packet that cannot be printed";
+  }
   std::string text = std::move(out).str();
   return text.size() <= 120 ? text : text.substr(0, 120) + "...";
 }

@@ -219,8 +219,8 @@ class DecoderTrial {
         Answer<S> answer = ask_decoder(serializer_, bytes_of(memory).first(frame.size()), fresh);
         if (first && !same_answer(serializer_, answer, *first)) {
           return report_.fail(outside_state,
-                              {{"stream 1", quoted(frame.substr(0, size - 1)) + ", abandoned"},
-                               {"stream 2", quoted(frame)},
+                              {{"stream 1", in_quotes(frame.substr(0, size - 1)) + ", abandoned"},
+                               {"stream 2", in_quotes(frame)},
                                {"expected", first->text()},
                                {"came", answer.text()}});
         }
@@ -243,10 +243,10 @@ class DecoderTrial {
           Answer<S> answer = ask_decoder(serializer_, bytes_of(memory).first(size), state);
           if (first && !same_answer(serializer_, answer, *first)) {
             return report_.fail("the decoder reads past the end of the bytes it is given",
-                                {{"bytes", quoted(memory.substr(0, size))},
+                                {{"bytes", in_quotes(memory.substr(0, size))},
                                  {"expected", first->text()},
                                  {"came", answer.text()},
-                                 {"behind", quoted(behind, 16)}});
+                                 {"behind", in_quotes(behind, 16)}});
           }
           first.emplace(std::move(answer));
         }

@@ -76,7 +76,7 @@ inline Error json_error(errc code, std::string detail, std::string path,
   return Error(code, std::move(context));
 }
 
-inline std::string too_deep(std::size_t depth) {
+inline std::string too_deep_text(std::size_t depth) {
   return "arrays and objects are nested deeper than " + std::to_string(depth);
 }
 
@@ -154,7 +154,7 @@ class JsonBuilder {
 
   bool open(Json container) {
     if (open_.size() == depth_) {
-      return fail(errc::too_large, too_deep(depth_));
+      return fail(errc::too_large, too_deep_text(depth_));
     }
     open_.push_back({add(std::move(container))});
     return true;
@@ -240,7 +240,7 @@ class JsonCheck {
       case Json::value_t::object:
       case Json::value_t::array:
         if (open_.size() == depth_) {
-          throw error(errc::too_large, too_deep(depth_));
+          throw error(errc::too_large, too_deep_text(depth_));
         }
         open_.push_back({&value, value.cbegin()});
         break;

@@ -69,7 +69,7 @@ class SerializerChecks {
   /// Takes frames instead of packets.
   bool take_frames(const std::vector<std::string>& frames) {
     for (const std::string& frame : frames) {
-      decoder_.add("in " + quoted(frame), frame);
+      decoder_.add("in " + in_quotes(frame), frame);
     }
     return decoder_.reads();
   }
@@ -143,8 +143,8 @@ class SerializerChecks {
     return text_of(out.readable()).starts_with(before) ||
            report_.fail("serialize changes what was there: it may only append",
                         {{"packet", name},
-                         {"was there", quoted(before)},
-                         {"then", quoted(text_of(out.readable()))}});
+                         {"was there", in_quotes(before)},
+                         {"then", in_quotes(text_of(out.readable()))}});
   }
 
   bool too_much(const std::string& name, std::size_t size) {
@@ -182,7 +182,7 @@ class SerializerChecks {
       }
       if (!thrown && text_of(out.readable()).substr(BlockPool::small_size) != frame) {
         return report_.fail("serialize makes something else of an allocation that fails",
-                            {{"packet", name}, {"written", quoted(text_of(out.readable()))}});
+                            {{"packet", name}, {"written", in_quotes(text_of(out.readable()))}});
       }
     }
     return true;
@@ -195,7 +195,7 @@ class SerializerChecks {
       if (!same(packets[i], *came.packet, decoder_.frames()[i])) {
         return report_.fail("a packet is not the same after the round trip",
                             {{"packet", name_of(packets[i])},
-                             {"bytes", quoted(decoder_.frames()[i])},
+                             {"bytes", in_quotes(decoder_.frames()[i])},
                              {"came", outcome_text(came)}});
       }
     }
@@ -235,7 +235,7 @@ class SerializerChecks {
       }
       return report_.fail("serialize sends a packet that cannot be sent",
                           {{"packet", name_of(packet)},
-                           {"bytes", quoted(text_of(out.readable()).substr(before.size()))}});
+                           {"bytes", in_quotes(text_of(out.readable()).substr(before.size()))}});
     }
     return true;
   }

@@ -133,11 +133,18 @@ void from_field(const nlohmann::json& object, const char* name, T& value) {
 template <class T>
 void to_field(nlohmann::json& object, const char* name, const T& value) {
   in_field(name, [&] {
+    // nlohmann-json would leave a broken document if it made the object itself and memory ran out.
+    const auto place = [&]() -> nlohmann::json& {
+      if (object.is_null()) {
+        object = nlohmann::json::object();
+      }
+      return object[name];
+    };
     try {
       if constexpr (!detail::is_optional<T>) {
-        detail::value_to(object[name], value);
+        detail::value_to(place(), value);
       } else if (value) {
-        detail::value_to(object[name], *value);
+        detail::value_to(place(), *value);
       }
     } catch (const nlohmann::json::exception& error) {
       detail::throw_json(errc::not_sendable, error);

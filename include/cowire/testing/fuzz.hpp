@@ -69,7 +69,7 @@ void check_again(const S& serializer, const Packet& packet, CheckReport& report)
     if (!same) {
       report.fail("a packet is not the same after the round trip",
                   {{"packet", outcome_text(Outcome<Packet>(packet))},
-                   {"bytes", quoted(frame)},
+                   {"bytes", in_quotes(frame)},
                    {"came", again.broken.empty() ? outcomes_text(again.outcomes) : again.broken}});
     }
   }

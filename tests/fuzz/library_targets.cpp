@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+// The decoders that need a library; CMake says which were found.
+#include "cowire/testing/fuzz.hpp"
+#include "fuzz/targets.hpp"
+
+#ifdef COWIRE_FUZZ_JSON
+#include "cowire/serializers/cbor.hpp"
+#include "cowire/serializers/json.hpp"
+#include "cowire/serializers/json_choice.hpp"
+#include "cowire/serializers/message_pack.hpp"
+#include "cowire/serializers/separated.hpp"
+#include "support/orders.hpp"
+#endif
+#ifdef COWIRE_FUZZ_ZLIB
+#include "cowire/serializers/compressed.hpp"
+#include "cowire/serializers/text.hpp"
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+std::vector<FuzzTarget> library_fuzz_targets() {
+  using namespace cowire;
+  using Data = const std::uint8_t*;
+  std::vector<FuzzTarget> targets;
+#ifdef COWIRE_FUZZ_JSON
+  targets.push_back({"json", [](Data data, std::size_t size) {
+                       return testing::fuzz(Json<>{{.depth = 6}}, data, size);
+                     }});
+  targets.push_back(
+      {"json_choice", [](Data data, std::size_t size) {
+         using Choice = JsonChoice<"type", JsonCase<"order", Order>, JsonCase<"line", OrderLine>>;
+         const Separated<Json<Choice>> lines;
+         return testing::fuzz(lines, data, size);
+       }});
+  targets.push_back({"cbor", [](Data data, std::size_t size) {
+                       return testing::fuzz(Cbor<>{{.depth = 6}}, data, size);
+                     }});
+  targets.push_back({"message_pack", [](Data data, std::size_t size) {
+                       return testing::fuzz(MessagePack<>{{.depth = 6}}, data, size);
+                     }});
+#endif
+#ifdef COWIRE_FUZZ_ZLIB
+  targets.push_back({"compressed", [](Data data, std::size_t size) {
+                       const Compressed serializer{Text<>{}, {.limit = 1000, .ratio = 20}};
+                       return testing::fuzz(serializer, data, size);
+                     }});
+#endif
+  return targets;
+}
