@@ -36,7 +36,8 @@ struct ProtobufOptions {
 /// it.
 ///
 /// Malformed: cut or wrong bytes, nested too deep, or a required field is missing, which is named.
-/// Protocol Buffers do not tell the byte.
+/// Protocol Buffers do not tell the byte. For a string whose length says more than there is they
+/// may reserve up to 50 MB, which they give back when the message is found malformed.
 template <std::derived_from<google::protobuf::MessageLite> Message>
 class Protobuf {
  public:
