@@ -43,7 +43,7 @@ FLOORS = {
          "serializers/checksummed.hpp", "serializers/compressed.hpp", "serializers/digest.hpp",
          "serializers/protobuf.hpp", "serializers/tagged.hpp"],
         ["protocol.hpp"],
-        ["packet_reader.hpp"],
+        ["packet_reader.hpp", "switchable_protocol.hpp"],
     ],
     "stream": [
         ["detail/peer_executor.hpp", "detail/list_node.hpp", "detail/stop_signals.hpp",

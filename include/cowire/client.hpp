@@ -170,6 +170,16 @@ class Client {
   /// @throws Error not_connected
   void send_eof() { connected()->send_eof(); }
 
+  /// Goes on with another protocol: see Peer::switch_protocol(). A new connection begins with the
+  /// first one.
+  /// @throws Error not_connected; invalid_argument: there is no such protocol; busy, while a
+  /// receive waits.
+  void switch_protocol(std::size_t index)
+    requires SwitchesProtocol<P>
+  {
+    channel().switch_protocol(index);
+  }
+
   /// Goes on with TLS, when the server has agreed to that, if the client was connected by a
   /// StartTlsConnector: see Peer::start_tls(). The server's certificate is checked.
   /// @throws Error not_connected; and as there. busy, while a receive waits.

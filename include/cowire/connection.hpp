@@ -104,6 +104,9 @@ class Connection : public detail::SendChannel<typename P::sent_packet> {
   /// Goes on with TLS, on a transport that StartsTls: see Peer::start_tls().
   Task<void> start_tls() final;
 
+  /// See Peer::switch_protocol().
+  void switch_protocol(std::size_t index) final;
+
   /// The two questions of those who wait for the output queue: see detail::Channel.
   bool may_go_on(detail::OutputLevel level, std::error_code& ec) const final;
   bool reached(detail::OutputLevel level, std::error_code& ec) const final;

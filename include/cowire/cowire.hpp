@@ -41,6 +41,7 @@
 #include "cowire/server_thread.hpp"
 #include "cowire/server_threads.hpp"
 #include "cowire/service.hpp"
+#include "cowire/switchable_protocol.hpp"
 #include "cowire/sync_client.hpp"
 #include "cowire/task.hpp"
 #include "cowire/task_group.hpp"

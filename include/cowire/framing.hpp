@@ -66,6 +66,20 @@ class [[nodiscard]] Decoded {
   /// Why the input is not a packet. @pre is_bad()
   const Error& error() const noexcept { return *std::get_if<2>(&state_); }
 
+  /// The same answer with `f(packet)` as its packet, for wrappers.
+  template <class F>
+  auto transform(F f) && -> Decoded<std::invoke_result_t<F, T&&>> {
+    using Result = Decoded<std::invoke_result_t<F, T&&>>;
+    if (has_packet()) {
+      return Result::packet(f(std::move(value())), static_cast<std::size_t>(consumed_));
+    }
+    if (is_bad()) {
+      return Result::bad(error(), consumed_);
+    }
+    return is_padding() ? Result::padding(static_cast<std::size_t>(consumed_))
+                        : Result::need_more(total_, static_cast<std::size_t>(consumed_));
+  }
+
  private:
   // One type for each answer, even where T is an Error or a std::monostate.
   using State = std::variant<std::monostate, T, Error>;

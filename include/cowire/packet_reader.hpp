@@ -104,6 +104,16 @@ class PacketReader {
   /// Says that no more bytes will come.
   void end() noexcept { ended_ = true; }
 
+  /// Goes on with protocol `index`, from the first byte that was not taken.
+  /// @throws Error invalid_argument: there is none of that number.
+  void switch_protocol(std::size_t index)
+    requires SwitchesProtocol<P>
+  {
+    protocol_->switch_to(index, decoder_);
+    wanted_ = 0;
+    mid_packet_ = input_.size() != 0;
+  }
+
   /// Forgets the bytes that are left, and gives the memory back.
   void drop() {
     drop_everything();
@@ -152,7 +162,11 @@ class PacketReader {
 
   void drop_everything() {
     input_.consume(input_.size());
-    decoder_ = {};
+    if constexpr (SwitchesProtocol<P>) {
+      protocol_->restart(decoder_);
+    } else {
+      decoder_ = {};
+    }
     wanted_ = 0;
     mid_packet_ = false;
   }

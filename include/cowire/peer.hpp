@@ -97,6 +97,20 @@ class Peer {
   /// @cancellation The connection is closed.
   Task<void> start_tls() { return channel_->start_tls(); }
 
+  /// Goes on with another protocol of a SwitchableProtocol: what the peer sent behind the packet
+  /// received last is decoded by protocol `index`, also what has been received already.
+  ///
+  ///     if (*command == "binary") {
+  ///       client.send_packet("from now on, then");
+  ///       client.switch_protocol(1);
+  ///     }
+  ///
+  /// To be called behind a packet. Behind an error a part of the bad frame may be there still, and
+  /// goes to the new protocol.
+  /// @throws Error invalid_argument: there is no such protocol, or only one; busy, while a receive
+  /// waits.
+  void switch_protocol(std::size_t index) { channel_->switch_protocol(index); }
+
   /// The bytes that are queued and that the operating system has not taken yet.
   std::size_t queued() const noexcept { return channel_->queued(); }
 

@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -39,6 +40,14 @@ concept Protocol = std::default_initializable<typename P::decoder_state> &&
                      } -> std::same_as<Decoded<typename P::received_packet>>;
                      { p.frame_limit() } -> std::convertible_to<std::size_t>;
                    };
+
+/// Whether a connection can go on with another protocol than it began with: SwitchableProtocol.
+template <class P>
+concept SwitchesProtocol =
+    Protocol<P> && requires(const P& p, std::size_t index, typename P::decoder_state& state) {
+      p.switch_to(index, state);
+      p.restart(state);
+    };
 
 /// Stands for "no converter": the handler sees what the serializer carries.
 struct NoConverter {};
@@ -127,21 +136,12 @@ class StreamProtocol {
     if constexpr (std::same_as<C, NoConverter>) {
       return decoded;
     } else {
-      using Result = Decoded<received_packet>;
-      if (decoded.is_padding()) {
-        return Result::padding(static_cast<std::size_t>(decoded.consumed()));
-      }
-      if (decoded.needs_more()) {
-        return Result::need_more(decoded.total(), static_cast<std::size_t>(decoded.consumed()));
-      }
-      if (decoded.is_bad()) {
-        return Result::bad(decoded.error(), decoded.consumed());
-      }
+      const std::uint64_t consumed = decoded.consumed();
       try {
-        return Result::packet(converter_.from_wire(std::move(decoded.value())),
-                              static_cast<std::size_t>(decoded.consumed()));
+        return std::move(decoded).transform(
+            [this](Data&& data) { return received_packet(converter_.from_wire(std::move(data))); });
       } catch (const Error& error) {
-        return Result::bad(error, decoded.consumed());
+        return Decoded<received_packet>::bad(error, consumed);
       }
     }
   }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -118,6 +119,16 @@ class SyncClient {
   /// Goes on with TLS, as Client::start_tls() does. Waits for threads that send or receive.
   void start_tls() {
     (void)alone(std::nullopt, [this] { return client_.start_tls(); });
+  }
+
+  /// Goes on with another protocol, as Client::switch_protocol() does. Waits for threads that
+  /// receive.
+  void switch_protocol(std::size_t index)
+    requires SwitchesProtocol<P>
+  {
+    detail::SyncLoop::Place receiver(loop_, receivers_);
+    receiver.wait(std::nullopt);
+    in_turn([&] { connection().channel().switch_protocol(index); });
   }
 
   /// Sends a packet; returns when the operating system has all of its bytes.
@@ -335,23 +346,7 @@ class SyncClient {
     }
   }
 
-  // The time is over; or it was, and the packet has been sent while that was noticed.
-  void give_up(Flushed& flushed, std::optional<std::chrono::nanoseconds> timeout) {
-    bool too_late = false;
-    in_turn([&] {
-      if (sending_) {
-        too_late = true;
-        detail::Channel::cancel(flushed);
-        connection().channel().abort();
-      }
-    });
-    if (too_late) {
-      throw timed_out(
-          "the packet could not be sent within the time limit, and the client was closed: nobody "
-          "knows how much of it the server has got",
-          timeout);
-    }
-  }
+  void give_up(Flushed& flushed, std::optional<std::chrono::nanoseconds> timeout);
 
   // A packet; or nothing, and why there will be none.
   std::optional<received_packet> receive(const RecvParams& params, std::optional<Error>& end) {

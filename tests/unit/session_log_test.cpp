@@ -33,6 +33,7 @@ class NamedChannel final : public detail::Channel {
   void abort() override {}
   void flush() override {}
   Task<void> start_tls() override { co_return; }
+  void switch_protocol(std::size_t) override {}
   bool may_go_on(detail::OutputLevel, std::error_code&) const override { return true; }
   bool reached(detail::OutputLevel, std::error_code&) const override { return true; }
   void check_sendable() const override {}

@@ -81,6 +81,9 @@ class Channel : public PeerContext, public std::enable_shared_from_this<Channel>
   // See Peer::start_tls().
   virtual Task<void> start_tls() = 0;
 
+  // See Peer::switch_protocol().
+  virtual void switch_protocol(std::size_t index) = 0;
+
   // Whether a sender need not wait at all; sets ec if the connection can send no more.
   virtual bool may_go_on(OutputLevel level, std::error_code& ec) const = 0;
 

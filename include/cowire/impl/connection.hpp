@@ -38,6 +38,21 @@ auto Connection<P, T, C>::poll(Slot& slot) -> Polled {
 }
 
 template <Protocol P, Transport T, class C>
+void Connection<P, T, C>::switch_protocol(std::size_t index) {
+  if constexpr (SwitchesProtocol<P>) {
+    if (waiting_) {  // With what the old one says that it needs.
+      throw Error(errc::busy);
+    }
+    reader_.switch_protocol(index);
+  } else {
+    ErrorContext context;
+    context.detail = "cannot switch to protocol " + std::to_string(index) +
+                     ": the protocol of this connection is no SwitchableProtocol";
+    throw Error(errc::invalid_argument, std::move(context));
+  }
+}
+
+template <Protocol P, Transport T, class C>
 std::error_code Connection<P, T, C>::end_code() const noexcept {
   if (failure_) {
     return failure_->code();

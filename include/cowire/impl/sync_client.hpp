@@ -78,6 +78,25 @@ bool SyncClient<P>::alone(const Until& until, Begin begin) {
   return true;
 }
 
+// The time is over; or it was, and the packet has been sent while that was noticed.
+template <Protocol P>
+void SyncClient<P>::give_up(Flushed& flushed, std::optional<std::chrono::nanoseconds> timeout) {
+  bool too_late = false;
+  in_turn([&] {
+    if (sending_) {
+      too_late = true;
+      detail::Channel::cancel(flushed);
+      connection().channel().abort();
+    }
+  });
+  if (too_late) {
+    throw timed_out(
+        "the packet could not be sent within the time limit, and the client was closed: nobody "
+        "knows how much of it the server has got",
+        timeout);
+  }
+}
+
 /// What SyncClient::packets() returns: an input range, to be iterated over once.
 template <Protocol P>
 class SyncClient<P>::PacketRange {
