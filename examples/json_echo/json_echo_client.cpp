@@ -5,7 +5,7 @@
 
 #include "../arguments.hpp"
 #include "cowire/cowire.hpp"
-#include "json_lines.hpp"
+#include "cowire/serializers/json.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
@@ -20,9 +20,10 @@
 
 using namespace std::chrono_literals;
 using nlohmann::json;
+using JsonLines = cowire::StreamProtocol<cowire::Separated<cowire::Json<>>>;
 
 cowire::Task<void> talk(std::string host, std::uint16_t port, std::vector<json> values) {
-  cowire::Client client{co_await asio::this_coro::executor, examples::JsonLines{}};
+  cowire::Client client{co_await asio::this_coro::executor, JsonLines{}};
   co_await client.connect(host, port);
   for (const json& value : values) {
     std::printf("> %s\n", value.dump().c_str());

@@ -5,7 +5,7 @@
 
 #include "../arguments.hpp"
 #include "cowire/cowire.hpp"
-#include "json_lines.hpp"
+#include "cowire/serializers/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +13,9 @@
 #include <exception>
 
 using nlohmann::json;
+
+// Each value on a line of its own: JSON written without spaces holds no line feed.
+using JsonLines = cowire::StreamProtocol<cowire::Separated<cowire::Json<>>>;
 
 struct JsonEcho {
   cowire::Generator<json> handle(cowire::Peer<json>& client) {
@@ -38,7 +41,7 @@ int main(int argc, char** argv) {
     const auto [host, port] = examples::host_and_port(argc, argv, "127.0.0.1", 9000);
     cowire::ServerOptions options;
     options.logger = cowire::Logger(cowire::LogLevel::info, &cowire::Logger::print_to_stderr);
-    cowire::serve(host, port, examples::JsonLines{}, JsonEcho{}, options);
+    cowire::serve(host, port, JsonLines{}, JsonEcho{}, options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "json_echo_server: %s\n", error.what());
     return 1;
