@@ -10,11 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 // Serializers that are wrong on purpose, each in one way. The laws are told by their first words.
@@ -541,6 +543,27 @@ TEST_CASE("the kit: packets without == are compared by their bytes") {
   CHECK(check_serializer(Plainly{}, {Plain{"a"}, Plain{""}}));
   const CheckReport report = check_serializer(Plainly{false}, {Plain{"a"}});
   CHECK(report.law() == "a packet is not the same after the round trip");
+
+  // Inside of others, whose == is declared, but does not compile.
+  struct Several {
+    using sent_packet = std::vector<std::variant<std::optional<Plain>, std::pair<int, Plain>>>;
+    using received_packet = sent_packet;
+    using decoder_state = State;
+    Plainly inner;
+    void serialize(const sent_packet& packet, OutputBuffer& out) const {
+      inner.serialize(**std::get_if<0>(&packet.front()), out);
+    }
+    Decoded<received_packet> decode(Bytes bytes, State& state) const {
+      Decoded<Plain> answer = inner.decode(bytes, state);
+      return answer.has_packet()
+                 ? Decoded<received_packet>::packet(received_packet{std::optional(answer.value())},
+                                                    static_cast<std::size_t>(answer.consumed()))
+                 : Decoded<received_packet>::need_more();
+    }
+  };
+  const Several::sent_packet one{std::optional(Plain{"a"})};
+  CHECK(check_serializer(Several{}, {one}));
+  CHECK(check_serializer(Several{{false}}, {one}).law() == report.law());
 }
 
 TEST_CASE("the kit: padding belongs to no packet, and its end is not the end inside of one") {

@@ -204,9 +204,9 @@ class SerializerChecks {
 
   template <class Sent, class Received>
   bool same(const Sent& sent, const Received& received, const std::string& frame) {
-    if constexpr (requires { bool(received == sent); }) {
+    if constexpr (CanCompare<Received, Sent>) {
       return bool(received == sent);
-    } else if constexpr (std::ranges::sized_range<Sent> && std::ranges::sized_range<Received>) {
+    } else if constexpr (CanCompareItems<Received, Sent>) {
       return std::ranges::equal(sent, received);
     } else if constexpr (std::convertible_to<const Received&, const Sent&>) {
       return encode_all(serializer_, received) == frame;
