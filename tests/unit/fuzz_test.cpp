@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 using namespace cowire;
 using namespace std::string_view_literals;
