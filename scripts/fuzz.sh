@@ -15,6 +15,11 @@ export ASAN_OPTIONS="quarantine_size_mb=16:${ASAN_OPTIONS:-}"
 targets=("${@:3}")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <("$program")
 [ ${#targets[@]} -gt 0 ] || die "$program has no targets"
+if [ $# -le 2 ]; then  # A folder without a fuzzer: its library was not found.
+  left_out=$(comm -13 <(printf '%s\n' "${targets[@]}" | sort) <(ls tests/fuzz/corpus | sort) | xargs)
+  [ -z "$left_out" ] || [ -z "${CI:-}" ] || die "$program cannot fuzz: $left_out"
+  [ -z "$left_out" ] || echo "left out, for want of a library: $left_out"
+fi
 for target in "${targets[@]}"; do
   mkdir -p "build/fuzz/$target"
   log=build/fuzz/$target.log

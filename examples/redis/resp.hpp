@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,9 +52,10 @@ inline std::optional<std::int64_t> number(std::string_view text) {
 ///     received     *2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n     packet   {"ECHO", "hi"}
 ///     received     ECHO hi\r\n                          packet   {"ECHO", "hi"}, typed by a person
 ///
-/// The words of a command are taken out of the stream one by one, and kept in the state: so no byte
-/// is looked at twice, however the stream is cut. What is wrong has no end that one could skip to:
-/// all that has arrived is dropped, and the handler is to close, as Redis does.
+/// The words of a command are copied into the state as they come: so no byte is looked at twice,
+/// however the stream is cut. They are dropped from the stream with the whole command: so a stream
+/// that ends inside of one is noticed. What is wrong has no end that one could skip to: all that
+/// follows is dropped, and the handler is to close, as Redis does.
 class Resp {
  public:
   using sent_packet = Reply;
@@ -63,7 +65,8 @@ class Resp {
     std::size_t missing = 0;          // how many words are to come
     std::optional<std::size_t> word;  // the size of the next one
     std::size_t size = 0;             // of all words, the next one included
-    std::size_t scanned = 0;          // no line ends in this many of the first bytes
+    std::size_t done = 0;             // this many of the first bytes need not be looked at again
+    std::size_t scanned = 0;          // and no line ends before this one
   };
 
   /// @param limit The most bytes of a command: of all its words, and of a line.
@@ -76,55 +79,71 @@ class Resp {
       return next(bytes, state);
     } catch (const cowire::Error& error) {
       state = {};
-      return Answer::bad(error, bytes.size());
+      return Answer::bad(error, std::numeric_limits<std::uint64_t>::max());
     }
   }
 
-  std::size_t frame_limit() const noexcept { return limit_ + 2; }
+  std::size_t frame_limit() const noexcept {
+    return limit_ + (most_words + 1) * (most_header + 3);  // and their line endings
+  }
 
  private:
   using Answer = cowire::Decoded<Command>;
   static constexpr std::int64_t most_words = 1024;
+  static constexpr std::size_t most_header = 32;  // bytes of a line that says a size
 
   Answer next(cowire::Bytes bytes, decoder_state& state) const {
     const std::string_view text = cowire::text_of(bytes);
-    std::size_t at = 0;
     for (;;) {
       if (state.word) {
-        const std::size_t size = *state.word;
-        if (text.size() - at < size + 2) {
-          return Answer::need_more(size + 2, at);
+        const std::size_t end = state.done + *state.word + 2;
+        if (text.size() < end) {
+          return Answer::need_more(end);
         }
-        if (text.substr(at + size, 2) != "\r\n") {
+        if (text.substr(end - 2, 2) != "\r\n") {
           throw wrong("a word has not the size that was announced");
         }
-        state.words.emplace_back(text.substr(at, size));
-        at += size + 2;
+        state.words.emplace_back(text.substr(state.done, *state.word));
         state.word.reset();
+        state.done = end;
         if (--state.missing == 0) {
-          return Answer::packet(std::exchange(state, {}).words, at);
+          return Answer::packet(std::exchange(state, {}).words, end);
         }
-        continue;
       }
-      const std::size_t end = text.find('\n', at + state.scanned);
+      const std::size_t end = text.find('\n', std::max(state.done, state.scanned));
+      check_line(text.substr(state.done, std::min(end, text.size()) - state.done), state);
       if (end == std::string_view::npos) {
-        state.scanned = text.size() - at;
-        check_size(state.scanned);
-        const bool between = state.missing == 0 && state.scanned == 0;
-        return between ? Answer::padding(at) : Answer::need_more(0, at);
+        return wait_for_line(text.size(), state);
       }
-      check_size(end - at);
-      std::string_view line = text.substr(at, end - at);
+      std::string_view line = text.substr(state.done, end - state.done);
       line.remove_suffix(line.ends_with('\r') ? 1 : 0);
-      at = end + 1;
-      state.scanned = 0;
+      state.done = end + 1;
       if (state.missing != 0) {
         begin_word(line, state);
       } else if (line.starts_with('*')) {
         begin_command(line, state);
       } else if (Command words = split(line); !words.empty()) {
-        return Answer::packet(std::move(words), at);
+        state = {};
+        return Answer::packet(std::move(words), end + 1);
       }
+    }
+  }
+
+  static Answer wait_for_line(std::size_t size, decoder_state& state) {
+    state.scanned = size;
+    if (state.missing != 0) {
+      return Answer::need_more();
+    }
+    const std::size_t empty_lines = std::exchange(state.done, 0);
+    state.scanned -= empty_lines;
+    return state.scanned == 0 ? Answer::padding(empty_lines) : Answer::need_more(0, empty_lines);
+  }
+
+  void check_line(std::string_view line, const decoder_state& state) const {
+    if (state.missing == 0 && !line.starts_with('*')) {
+      check_size(line.size());
+    } else if (line.size() > most_header) {
+      throw wrong("too many digits in a size");
     }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../../examples/redis/resp.hpp"
 
+#include "cowire/testing/check_serializer.hpp"
 #include "cowire/testing/splits.hpp"
 
 #include <doctest/doctest.h>
@@ -56,4 +57,11 @@ TEST_CASE("the end of the stream inside a command, and between two") {
 
 TEST_CASE("each byte is looked at once") {
   CHECK_FALSE(testing::looks_back(Resp{}, std::string(20'000, 'x') + "\n", "\n"));
+}
+
+TEST_CASE("commands keep the laws of serializers") {
+  const std::string long_word(150, 'x');
+  CHECK(testing::check_decoder(
+      Resp(400), {"PING\r\n", "*1\r\n$4\r\nPING\r\n", "*2\r\n$4\r\nECHO\r\n$0\r\n\r\n",
+                  "SET a " + long_word + "\n", "*1\r\n$150\r\n" + long_word + "\r\n"}));
 }

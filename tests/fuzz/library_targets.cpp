@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The decoders that need a library; CMake says which were found.
+#include "cowire/serializers/text.hpp"
 #include "cowire/testing/fuzz.hpp"
 #include "fuzz/targets.hpp"
 
@@ -13,7 +14,15 @@
 #endif
 #ifdef COWIRE_FUZZ_ZLIB
 #include "cowire/serializers/compressed.hpp"
-#include "cowire/serializers/text.hpp"
+#endif
+#ifdef COWIRE_FUZZ_CRYPTO
+#include "cowire/serializers/digest.hpp"
+#endif
+#ifdef COWIRE_FUZZ_PROTOBUF
+#include "cowire/serializers/protobuf.hpp"
+#include "cowire/serializers/varint_prefixed.hpp"
+
+#include <orders.pb.h>
 #endif
 
 #include <cstddef>
@@ -44,6 +53,31 @@ std::vector<FuzzTarget> library_fuzz_targets() {
 #ifdef COWIRE_FUZZ_ZLIB
   targets.push_back({"compressed", [](Data data, std::size_t size) {
                        const Compressed serializer{Text<>{}, {.limit = 1000, .ratio = 20}};
+                       return testing::fuzz(serializer, data, size);
+                     }});
+  targets.push_back({"compressed_gzip", [](Data data, std::size_t size) {
+                       const CompressOptions options{
+                           .format = CompressFormat::gzip, .limit = 1000, .ratio = 20};
+                       return testing::fuzz(Compressed{Text<>{}, options}, data, size);
+                     }});
+  targets.push_back({"compressed_raw", [](Data data, std::size_t size) {
+                       const CompressOptions options{
+                           .format = CompressFormat::raw, .limit = 1000, .ratio = 20};
+                       return testing::fuzz(Compressed{Text<>{}, options}, data, size);
+                     }});
+#endif
+#ifdef COWIRE_FUZZ_CRYPTO
+  targets.push_back({"sha256", [](Data data, std::size_t size) {
+                       return testing::fuzz(Sha256{Text<>{}}, data, size);
+                     }});
+  targets.push_back({"hmac_sha256", [](Data data, std::size_t size) {
+                       return testing::fuzz(HmacSha256{Text<>{}, "the key"}, data, size);
+                     }});
+#endif
+#ifdef COWIRE_FUZZ_PROTOBUF
+  targets.push_back({"protobuf", [](Data data, std::size_t size) {
+                       const VarintPrefixed serializer{
+                           Protobuf<orders::Order>{{.limit = 200, .depth = 6}}};
                        return testing::fuzz(serializer, data, size);
                      }});
 #endif

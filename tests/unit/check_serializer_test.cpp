@@ -10,11 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 // Serializers that are wrong on purpose, each in one way. The laws are told by their first words.
@@ -366,6 +368,14 @@ TEST_CASE("the kit: what was written before, and what cannot be written") {
         "serialize changes what was there: it may only append");
   CHECK(check_serializer(Lines{}, packets, {.unsendable = {"a\nb"}}).law() ==
         "serialize sends a packet that cannot be sent");
+  const auto refuses_oddly = [](const std::string& text, OutputBuffer& out) {
+    if (text == "a\nb") {
+      throw std::invalid_argument(text);
+    }
+    good_serialize(text, out);
+  };
+  CHECK(check_serializer(writes(refuses_oddly), packets, {.unsendable = {"a\nb"}}).law() ==
+        "serialize throws something that is not an Error");
   CHECK(check_serializer(LineSerializer<>{}, packets, {.unsendable = {"a\nb", "\n"}}));
 }
 
@@ -486,6 +496,31 @@ TEST_CASE("the kit: decoders alone, by the frames of others") {
   CHECK(check_serializer(Lines{}, {}).law() == "no packet was given: nothing was checked");
 }
 
+TEST_CASE("the kit: streams that do not say where a packet ends") {
+  // Whatever has come is a packet.
+  const auto pieces = [](Bytes bytes, State&) {
+    return Answer::packet(std::string(text_of(bytes)), bytes.size());
+  };
+  const auto plainly = [](const std::string& text, OutputBuffer& out) { out.append(text); };
+  const std::vector<std::string> texts{"hello", "ab"};
+  CHECK(check_serializer(Lines{pieces, plainly}, texts, {.boundaries = false}));
+  CHECK(check_serializer(Lines{pieces, plainly}, texts).law() ==
+        "a packet depends on the bytes that follow it");
+
+  const auto keeps_all = [](Bytes, State&) { return Answer::need_more(); };
+  const auto drops_all = [](Bytes bytes, State&) { return Answer::need_more(0, bytes.size()); };
+  CHECK_FALSE(check_serializer(Lines{keeps_all, plainly}, texts, {.boundaries = false}));
+  CHECK(check_serializer(Lines{drops_all, plainly}, texts, {.boundaries = false}).law() ==
+        "the decoder does not find a packet in the bytes of one");
+
+  const auto loses_the_last = [](Bytes bytes, State&) {
+    const std::size_t size = bytes.size() - (bytes.size() > 2 ? 1 : 0);
+    return Answer::packet(std::string(text_of(bytes.first(size))), bytes.size());
+  };
+  CHECK(check_serializer(Lines{loses_the_last, plainly}, texts, {.boundaries = false}).law() ==
+        "packets that come together are not those that come alone");
+}
+
 TEST_CASE("the kit: packets without == are compared by their bytes") {
   struct Plain {
     std::string text;
@@ -508,6 +543,27 @@ TEST_CASE("the kit: packets without == are compared by their bytes") {
   CHECK(check_serializer(Plainly{}, {Plain{"a"}, Plain{""}}));
   const CheckReport report = check_serializer(Plainly{false}, {Plain{"a"}});
   CHECK(report.law() == "a packet is not the same after the round trip");
+
+  // Inside of others, whose == is declared, but does not compile.
+  struct Several {
+    using sent_packet = std::vector<std::variant<std::optional<Plain>, std::pair<int, Plain>>>;
+    using received_packet = sent_packet;
+    using decoder_state = State;
+    Plainly inner;
+    void serialize(const sent_packet& packet, OutputBuffer& out) const {
+      inner.serialize(**std::get_if<0>(&packet.front()), out);
+    }
+    Decoded<received_packet> decode(Bytes bytes, State& state) const {
+      Decoded<Plain> answer = inner.decode(bytes, state);
+      return answer.has_packet()
+                 ? Decoded<received_packet>::packet(received_packet{std::optional(answer.value())},
+                                                    static_cast<std::size_t>(answer.consumed()))
+                 : Decoded<received_packet>::need_more();
+    }
+  };
+  const Several::sent_packet one{std::optional(Plain{"a"})};
+  CHECK(check_serializer(Several{}, {one}));
+  CHECK(check_serializer(Several{{false}}, {one}).law() == report.law());
 }
 
 TEST_CASE("the kit: padding belongs to no packet, and its end is not the end inside of one") {

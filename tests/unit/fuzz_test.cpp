@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 using namespace cowire;
 using namespace std::string_view_literals;
@@ -27,7 +28,7 @@ int fuzz_text(const auto& serializer, std::string_view text,
   return fuzz(serializer, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), options);
 }
 
-/// Lines, of which "ab" is lost if it comes in pieces, and "cd" is sent as "dc".
+/// Lines, of which "ab" is lost if it comes in pieces, "cd" is sent as "dc", and "ef" not at all.
 struct Wrong {
   using sent_packet = std::string;
   using received_packet = std::string;
@@ -35,6 +36,9 @@ struct Wrong {
     bool asked = false;
   };
   void serialize(const std::string& text, OutputBuffer& out) const {
+    if (text == "ef") {
+      throw 0;
+    }
     out.append(text == "cd" ? "dc" : std::string_view(text));
     out.append("\n"sv);
   }
@@ -99,6 +103,7 @@ TEST_CASE("fuzz: outcomes that depend on the cuts, with the smallest stream") {
 TEST_CASE("fuzz: packets that change when they are sent again") {
   CHECK(check_bytes(Wrong{}, "x\ncd\n").law() == "a packet is not the same after the round trip");
   CHECK(check_bytes(Wrong{}, "x\ncd\n", {.round_trip = false}));
+  CHECK(check_bytes(Wrong{}, "ef\n").law() == "serialize throws something that is not an Error");
 }
 
 TEST_CASE("fuzz: one-shot serializers; a NaN is itself by its bytes") {

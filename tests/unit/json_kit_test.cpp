@@ -11,6 +11,7 @@
 #include "cowire/serializers/message_pack_objects.hpp"
 #include "cowire/serializers/separated.hpp"
 #include "cowire/testing/check_serializer.hpp"
+#include "cowire/testing/splits.hpp"
 #include "support/orders.hpp"
 
 #include <doctest/doctest.h>
@@ -56,6 +57,69 @@ TEST_CASE("JSON keeps the laws of one-shot serializers, and of streams in its fr
   CHECK(check_serializer(Separated<Json<>>{}, documents, {.unsendable = unsendable}));
   CHECK(check_serializer(JsonDocuments<Json<>>{}, documents, {.unsendable = unsendable}));
   CHECK(check_serializer(JsonDocuments<Json<Order>>{}, orders, {.unsendable = no_orders}));
+}
+
+TEST_CASE("JSON that others made comes as they meant it, however it is cut") {
+  // The examples of RFC 8259, section 13; and what Python's json.dumps makes, with and without
+  // indent and ensure_ascii.
+  const std::string object = R"({
+        "Image": {
+            "Width":  800,
+            "Height": 600,
+            "Title":  "View from 15th Floor",
+            "Thumbnail": {
+                "Url":    "http://www.example.com/image/481989943",
+                "Height": 125,
+                "Width":  100
+            },
+            "Animated" : false,
+            "IDs": [116, 943, 234, 38793]
+          }
+      })";
+  const std::string array = R"([
+        {
+           "precision": "zip",
+           "Latitude":  37.7668,
+           "Longitude": -122.3959,
+           "Address":   "",
+           "City":      "SAN FRANCISCO",
+           "State":     "CA",
+           "Zip":       "94107",
+           "Country":   "US"
+        },
+        {
+           "precision": "zip",
+           "Latitude":  37.371991,
+           "Longitude": -122.026020,
+           "Address":   "",
+           "City":      "SUNNYVALE",
+           "State":     "CA",
+           "Zip":       "94085",
+           "Country":   "US"
+        }
+      ])";
+  const std::string escaped =
+      R"({"text": "caf\u00e9 \u20ac \ud83d\ude00 \"\\/\b\f\n\r\t\u0000", "n": [0, -0.0, 1e-07, 1e+22, -1.5]})";
+  const std::string indented =
+      "{\n \"text\": \"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 "
+      "\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\",\n "
+      "\"n\": [\n  0,\n  -0.0,\n  1e-07,\n  1e+22,\n  -1.5\n ]\n}";
+  const JsonDocuments<Json<>> serializer;
+  CHECK(testing::check_decoder(serializer,
+                               {object, array, "\"Hello world!\"", "42\n", "true\n", escaped}));
+  const auto all = testing::decode_all(
+      serializer, object + array + "\"Hello world!\"42 true\n" + escaped + indented);
+  REQUIRE(all.size() == 7);
+  CHECK(all[0].packet.value()["Image"]["IDs"] == json({116, 943, 234, 38793}));
+  CHECK(all[0].packet.value()["Image"]["Animated"] == false);
+  CHECK(all[1].packet.value()[1]["Longitude"] == -122.02602);
+  CHECK(all[2].packet == json("Hello world!"));
+  CHECK(all[3].packet == json(42));
+  CHECK(all[4].packet == json(true));
+  CHECK(all[5].packet.value()["text"] ==
+        std::string("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \"\\/\b\f\n\r\t\0", 24));
+  CHECK(all[5].packet.value()["n"][3] == 1e22);
+  CHECK(all[6].packet == all[5].packet);
 }
 
 TEST_CASE("CBOR keeps the laws of one-shot serializers, and of streams in its frames") {

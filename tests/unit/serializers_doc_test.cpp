@@ -132,6 +132,28 @@ std::string describe(const ShopPacket& packet) {
 }
 // [/tagged]
 
+// [type_first]
+/// Leaves room for the length, which LengthPrefixed fills in.
+template <class S>
+struct BehindLength {
+  using sent_packet = typename S::sent_packet;
+  using received_packet = typename S::received_packet;
+
+  void serialize(const sent_packet& packet, cowire::OutputBuffer& out) const {
+    out.append(std::string_view("\0\0", 2));
+    S{}.serialize(packet, out);
+  }
+  received_packet deserialize(cowire::Bytes bytes) const {
+    return S{}.deserialize(bytes.subspan(std::min<std::size_t>(bytes.size(), 2)));
+  }
+};
+
+using Records = cowire::Tagged<cowire::Tag<1, BehindLength<cowire::StructSerializer<Basket>>>,
+                               cowire::Tag<2, BehindLength<cowire::Text<>>>>;
+const cowire::LengthPrefixed records_of_types{
+    Records{}, {.width = 2, .order = std::endian::little, .offset = 1, .strip = 0}};
+// [/type_first]
+
 // [encoding]
 const cowire::LineSerializer utf8_lines{{.encoding = cowire::TextEncoding::utf8}};
 const cowire::Separated ascii{cowire::Text{{.encoding = cowire::TextEncoding::ascii}}};
@@ -418,6 +440,12 @@ TEST_CASE("values, wrappers and one-shot functions of the page") {
   const Shop shop;
   CHECK(describe(shop.deserialize(cowire::bytes_of("\2hi"))) == "a note: hi");
   CHECK(describe(shop.deserialize(cowire::bytes_of("\1\0\0\0"s))) == "0 products");
+
+  CHECK(encode_all(records_of_types, ShopPacket("hi"), ShopPacket(Basket{})) ==
+        "\2\2\0hi\1\3\0\0\0\0"s);
+  CHECK(cowire::testing::check_serializer(
+      records_of_types, {Basket{}, Basket{{{"tea", 250}}, 7}, "hi", "", std::string(200, 'x')},
+      {.unsendable = {std::string(65'536, 'x')}}));
 
   // [bytes]
   const cowire::StructSerializer<Basket> serializer;

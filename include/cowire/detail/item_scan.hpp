@@ -72,7 +72,11 @@ class ItemScan {
  public:
   ItemScan(std::size_t limit, std::size_t depth) noexcept : limit_(limit), depth_(depth) {}
 
-  std::size_t limit() const noexcept { return limit_; }
+  /// The most bytes that are waited for: a head may begin within the limit and end behind it.
+  std::size_t frame_limit() const noexcept {
+    constexpr std::size_t most_behind = 8;
+    return limit_ + std::min(most_behind, std::numeric_limits<std::size_t>::max() - limit_);
+  }
 
   /// StreamSerializer's `decode`; `make` turns the bytes of an item into a packet or throws Error.
   template <class Packet, class Make>

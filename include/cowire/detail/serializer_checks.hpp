@@ -8,6 +8,7 @@
 #include "cowire/error.hpp"
 #include "cowire/framing.hpp"
 #include "cowire/serializer.hpp"
+#include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/testing/allocations.hpp"
 #include "cowire/testing/check_report.hpp"
 #include "cowire/testing/splits.hpp"
@@ -45,6 +46,15 @@ class SerializerReference {
   const S* serializer_;
 };
 
+inline constexpr std::size_t length_width = 4;
+
+/// A stream of packets of a one-shot serializer: each is behind a length.
+template <Serializer S>
+LengthPrefixed<SerializerReference<S>> stream_of(const S& serializer) {
+  return LengthPrefixed<SerializerReference<S>>(
+      SerializerReference<S>(serializer), {.width = length_width, .limit = std::size_t{1} << 24U});
+}
+
 /// The checks of check_serializer(). Each returns whether all is well.
 template <StreamSerializer S, class Options>
 class SerializerChecks {
@@ -75,12 +85,12 @@ class SerializerChecks {
   }
 
   /// Packets of a one-shot serializer that lack their last bytes, behind the right length.
-  bool cut_short(std::size_t width) {
+  bool cut_short() {
     for (const std::string& frame : decoder_.frames()) {
-      for (std::size_t end = width; end < std::min<std::size_t>(frame.size(), 300); ++end) {
+      for (std::size_t end = length_width; end < std::min<std::size_t>(frame.size(), 300); ++end) {
         std::vector<std::byte> cut(bytes_of(frame).begin(), bytes_of(frame).end());
         cut.resize(end);
-        write_uint(cut, end - width, width, std::endian::big);
+        write_uint(cut, end - length_width, length_width, std::endian::big);
         if (!decoder_.holds({{std::string(text_of(cut))}, {}, {}})) {
           return false;
         }
@@ -204,9 +214,9 @@ class SerializerChecks {
 
   template <class Sent, class Received>
   bool same(const Sent& sent, const Received& received, const std::string& frame) {
-    if constexpr (requires { bool(received == sent); }) {
+    if constexpr (CanCompare<Received, Sent>) {
       return bool(received == sent);
-    } else if constexpr (std::ranges::sized_range<Sent> && std::ranges::sized_range<Received>) {
+    } else if constexpr (CanCompareItems<Received, Sent>) {
       return std::ranges::equal(sent, received);
     } else if constexpr (std::convertible_to<const Received&, const Sent&>) {
       return encode_all(serializer_, received) == frame;

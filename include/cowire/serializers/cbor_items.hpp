@@ -124,8 +124,8 @@ class CborItems {
         bytes, state, [this](Bytes item) { return serializer_.deserialize(item); });
   }
 
-  /// The limit.
-  std::size_t frame_limit() const noexcept { return scan_.limit(); }
+  /// The limit, and room for a head that begins within it.
+  std::size_t frame_limit() const noexcept { return scan_.frame_limit(); }
 
  private:
   [[no_unique_address]] S serializer_;

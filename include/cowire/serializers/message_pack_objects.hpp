@@ -127,8 +127,8 @@ class MessagePackObjects {
         bytes, state, [this](Bytes object) { return serializer_.deserialize(object); });
   }
 
-  /// The limit.
-  std::size_t frame_limit() const noexcept { return scan_.limit(); }
+  /// The limit, and room for a head that begins within it.
+  std::size_t frame_limit() const noexcept { return scan_.frame_limit(); }
 
  private:
   [[no_unique_address]] S serializer_;

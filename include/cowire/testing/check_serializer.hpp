@@ -8,7 +8,6 @@
 #include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/testing/check_report.hpp"
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -57,17 +56,15 @@ CheckReport check_serializer(const S& serializer,
     checks.serialize(packets) && checks.decode();
     return std::move(checks).report();
   } else {
+    const auto stream = detail::stream_of(serializer);
     using Stream = LengthPrefixed<detail::SerializerReference<S>>;
-    constexpr std::size_t width = 4;
-    const Stream stream(detail::SerializerReference<S>(serializer),
-                        {.width = width, .limit = std::size_t{1} << 24U});
     const CheckOptions<Stream> stream_options{.unsendable = options.unsendable,
                                               .boundaries = true,
                                               .seed = options.seed,
                                               .rounds = options.rounds,
                                               .largest_allocation = options.largest_allocation};
     detail::SerializerChecks<Stream, CheckOptions<Stream>> checks(stream, stream_options);
-    checks.serialize(packets) && checks.cut_short(width) && checks.decode();
+    checks.serialize(packets) && checks.cut_short() && checks.decode();
     return std::move(checks).report();
   }
 }

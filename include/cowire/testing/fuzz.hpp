@@ -9,7 +9,6 @@
 #include "cowire/error.hpp"
 #include "cowire/framing.hpp"
 #include "cowire/serializer.hpp"
-#include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/testing/check_report.hpp"
 #include "cowire/testing/check_serializer.hpp"
 #include "cowire/testing/splits.hpp"
@@ -23,7 +22,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace cowire::testing {
 
@@ -98,12 +96,10 @@ CheckReport check_bytes(const S& serializer, std::string_view bytes,
     }
     return report;
   } else {
-    using Stream = LengthPrefixed<detail::SerializerReference<S>>;
-    const Stream stream(detail::SerializerReference<S>(serializer),
-                        {.limit = std::size_t{1} << 24U});
-    std::string frame(4, '\0');
-    write_uint(std::as_writable_bytes(std::span(frame)), bytes.size(), 4, std::endian::big);
-    return check_bytes(stream, frame.append(bytes), options);
+    constexpr std::size_t width = detail::length_width;
+    std::string frame(width, '\0');
+    write_uint(std::as_writable_bytes(std::span(frame)), bytes.size(), width, std::endian::big);
+    return check_bytes(detail::stream_of(serializer), frame.append(bytes), options);
   }
 }
 
