@@ -62,23 +62,23 @@ TEST_CASE("Decoded: a packet that is an Error is a packet") {
 
 TEST_CASE("find a byte") {
   const Bytes bytes = bytes_of("a,b,c");
-  CHECK(find(bytes, std::byte{','}) == 1);
-  CHECK(find(bytes, std::byte{','}, 1) == 1);
-  CHECK(find(bytes, std::byte{','}, 2) == 3);
-  CHECK(find(bytes, std::byte{','}, 4) == npos);
-  CHECK(find(bytes, std::byte{','}, 5) == npos);
-  CHECK(find(bytes, std::byte{','}, 99) == npos);
-  CHECK(find({}, std::byte{','}) == npos);
+  CHECK(cowire::find(bytes, std::byte{','}) == 1);
+  CHECK(cowire::find(bytes, std::byte{','}, 1) == 1);
+  CHECK(cowire::find(bytes, std::byte{','}, 2) == 3);
+  CHECK(cowire::find(bytes, std::byte{','}, 4) == npos);
+  CHECK(cowire::find(bytes, std::byte{','}, 5) == npos);
+  CHECK(cowire::find(bytes, std::byte{','}, 99) == npos);
+  CHECK(cowire::find({}, std::byte{','}) == npos);
 }
 
 TEST_CASE("find a string of bytes") {
   const Bytes bytes = bytes_of("a\r\r\nb\r\n");
-  CHECK(find(bytes, bytes_of("\r\n")) == 2);
-  CHECK(find(bytes, bytes_of("\r\n"), 3) == 5);
-  CHECK(find(bytes, bytes_of("\r\n"), 6) == npos);
-  CHECK(find(bytes, bytes_of("\r\n"), 99) == npos);
-  CHECK(find(bytes_of("a"), bytes_of("ab")) == npos);
-  CHECK(find({}, bytes_of("ab")) == npos);
+  CHECK(cowire::find(bytes, bytes_of("\r\n")) == 2);
+  CHECK(cowire::find(bytes, bytes_of("\r\n"), 3) == 5);
+  CHECK(cowire::find(bytes, bytes_of("\r\n"), 6) == npos);
+  CHECK(cowire::find(bytes, bytes_of("\r\n"), 99) == npos);
+  CHECK(cowire::find(bytes_of("a"), bytes_of("ab")) == npos);
+  CHECK(cowire::find({}, bytes_of("ab")) == npos);
 }
 
 TEST_CASE("integers of every width and order") {
