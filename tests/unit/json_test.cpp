@@ -85,6 +85,15 @@ TEST_CASE("what is not JSON is malformed, with the byte") {
     CHECK(error->code() == errc::malformed);
     CHECK(error->context().position == position);
   }
+  // What a NUL hides would be seen by others than nlohmann-json.
+  for (const std::string_view text :
+       {std::string_view("[1]\0", 4), std::string_view("[1]\0[2]", 7),
+        std::string_view("[1]\0\xff", 5), std::string_view("123\0x", 5)}) {
+    const auto error = bad(Json<>{}, text);
+    REQUIRE(error);
+    CHECK(error->code() == errc::malformed);
+    CHECK(error->context().position == 3);
+  }
   CHECK(bad(Json<>{}, "1e999")->code() == errc::malformed);
   const auto quoted = bad(Json<>{}, "[\"a\x01\xff" + std::string(1000, 'b'));
   REQUIRE(quoted);
