@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -93,6 +94,20 @@ TEST_CASE("message pack: every format of the specification") {
   CHECK(encode_all(MessagePack<>{}, json::binary({42}, 5)) == from_hex("d4052a"));
   CHECK(encode_all(MessagePack<>{}, json::parse(R"({"compact":true,"schema":0})")) ==
         from_hex(examples[0].first));
+}
+
+TEST_CASE("message pack: a subtype has a byte; what has more would arrive as another") {
+  for (const std::uint64_t subtype : {0, 127, 128, 255}) {
+    const json packet = json::binary({1, 2}, subtype);
+    CHECK(MessagePack<>{}.deserialize(to_bytes(MessagePack<>{}, packet)) == packet);
+  }
+  for (const std::uint64_t subtype : {std::uint64_t{256}, std::uint64_t{1} << 40U}) {
+    const json packet = {{"a", {json::binary({1, 2}, subtype)}}};
+    const auto error = thrown([&] { encode_all(MessagePack<>{}, packet); });
+    REQUIRE(error);
+    CHECK(error->code() == errc::not_sendable);
+    CHECK(error->context().field == "a[0]");
+  }
 }
 
 TEST_CASE("message pack: what is cut, goes on, or starts as nothing does is malformed") {
