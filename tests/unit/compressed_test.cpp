@@ -4,6 +4,7 @@
 #include "cowire/serializers/checksummed.hpp"
 #include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/serializers/text.hpp"
+#include "cowire/testing/allocations.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/hex.hpp"
 #include "support/thrown.hpp"
@@ -144,6 +145,16 @@ TEST_CASE("compressed: a bomb of 1 GB is refused at the limit, of the packet or 
   REQUIRE(ratio);
   CHECK(ratio->code() == errc::too_large);
   CHECK(ratio->context().limit == 2 * (bomb.size() + end.size()));
+
+  // The old room and the new one, side by side, are one and a half of the limit at most.
+  constexpr std::size_t most = 20 * megabyte;
+  REQUIRE(testing::AllocationWatch::works());
+  {
+    const testing::AllocationWatch watch;
+    CHECK_THROWS_AS((void)raw(most, 0).deserialize(bytes_of(bomb)), Error);
+    CHECK(watch.largest() == most + 1);
+    CHECK(watch.bytes() < 2 * most);
+  }
   // It is one: two pieces are two megabytes.
   const std::string two = raw(2 * megabyte, 0).deserialize(bytes_of(piece + piece + end));
   CHECK(two.size() == 2 * megabyte);
