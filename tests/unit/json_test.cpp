@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -70,6 +71,42 @@ TEST_CASE("structs of the program, by to_json and from_json") {
                                                   Order{2, {}, {}}});
   const StreamProtocol protocol{LengthPrefixed<Json<Order>>{Json<Order>{}, {.width = 1}}};
   CHECK(encode_all(protocol, order) == static_cast<char>(text.size()) + text);
+}
+
+TEST_CASE("the examples of RFC 8259, section 13, and what Python's json made") {
+  const json image = Json<>{}.deserialize(bytes_of(R"({
+        "Image": {
+            "Width":  800,
+            "Height": 600,
+            "Title":  "View from 15th Floor",
+            "Thumbnail": {
+                "Url":    "http://www.example.com/image/481989943",
+                "Height": 125,
+                "Width":  100
+            },
+            "Animated" : false,
+            "IDs": [116, 943, 234, 38793]
+          }
+      })"));
+  CHECK(encode_all(Json<>{}, image) ==
+        R"({"Image":{"Animated":false,"Height":600,"IDs":[116,943,234,38793],)"
+        R"("Thumbnail":{"Height":125,"Url":"http://www.example.com/image/481989943","Width":100},)"
+        R"("Title":"View from 15th Floor","Width":800}})");
+  CHECK(Json<>{}.deserialize(bytes_of("\"Hello world!\"")) == "Hello world!");
+  CHECK(Json<>{}.deserialize(bytes_of("42")) == 42);
+  CHECK(Json<>{}.deserialize(bytes_of("true")) == true);
+  // json.dumps(["caf\u00e9", "\U0001f600", "\x00\x1f\x7f\"\\/\n", 1e22, -0.0, 5e-324, 2**64 - 1])
+  const json made = Json<>{}.deserialize(
+      bytes_of(R"(["caf\u00e9", "\ud83d\ude00", "\u0000\u001f\u007f\"\\/\n", 1e+22, -0.0, 5e-324, )"
+               R"(18446744073709551615])"));
+  REQUIRE(made.size() == 7);
+  CHECK(made[0] == "caf\xc3\xa9");
+  CHECK(made[1] == "\xf0\x9f\x98\x80");
+  CHECK(made[2] == std::string("\0\x1f\x7f\"\\/\n", 7));
+  CHECK(made[3] == 1e22);
+  CHECK(std::signbit(made[4].get<double>()));
+  CHECK(made[5] == 5e-324);
+  CHECK(made[6] == std::numeric_limits<std::uint64_t>::max());
 }
 
 TEST_CASE("what is not JSON is malformed, with the byte") {
