@@ -12,13 +12,17 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 using namespace cowire;
 using nlohmann::json;
@@ -242,6 +246,55 @@ TEST_CASE("from_field: a number must fit into its integer") {
     CHECK(error->code() == errc::malformed);
     CHECK(error->context().field == "lines[0].amount");
   }
+}
+
+TEST_CASE("from_field: in arrays, maps and optionals, too, a number must fit") {
+  const auto read = []<class T>(const json& value, T result) {
+    from_field(json{{"a", value}}, "a", result);
+    return result;
+  };
+  const auto field_of = [&]<class T>(const json& value, T result) {
+    const auto error = thrown([&] { (void)read(value, std::move(result)); });
+    REQUIRE(error);
+    CHECK(error->code() == errc::malformed);
+    return error->context().field;
+  };
+  using Two = std::array<std::uint8_t, 2>;
+  CHECK(read({1, 255}, Two{}) == Two{1, 255});
+  CHECK(field_of({1, 256}, Two{}) == "a[1]");
+  CHECK(field_of({1}, Two{}) == "a");
+  CHECK(field_of({1, 2, 3}, Two{}) == "a");
+  CHECK(field_of(json::object(), Two{}) == "a");
+  using Map = std::map<std::string, std::vector<std::int8_t>>;
+  CHECK(read({{"x", {1, -128}}, {"y", json::array()}}, Map{{"z", {}}}) ==
+        Map{{"x", {1, -128}}, {"y", {}}});
+  CHECK(field_of({{"x", {1, 128}}}, Map{}) == "a.x[1]");
+  CHECK(field_of({1}, Map{}) == "a");
+  CHECK(read({1, nullptr}, std::vector<std::optional<int>>{}) ==
+        std::vector<std::optional<int>>{1, std::nullopt});
+}
+
+TEST_CASE("from_field: a floating point number must be a number, and fit") {
+  const auto read = [](const json& value) {
+    float result = 0;
+    from_field(json{{"a", value}}, "a", result);
+    return result;
+  };
+  CHECK(read(1.5) == 1.5F);
+  CHECK(read(-3) == -3.0F);
+  CHECK(read(-3.4028234663852886e38) == std::numeric_limits<float>::lowest());
+  CHECK(
+      std::isinf(read(std::numeric_limits<double>::infinity())));  // CBOR and MessagePack have it.
+  CHECK(std::isnan(read(std::numeric_limits<double>::quiet_NaN())));
+  for (const json& value : {json(1e39), json(-1e39), json(true), json("1"), json(nullptr)}) {
+    CHECK(thrown([&] { (void)read(value); })->context().field == "a");
+  }
+}
+
+TEST_CASE("to_field: an optional inside of a vector is null if it is empty") {
+  json document;
+  to_field(document, "a", std::vector<std::optional<int>>{1, std::nullopt});
+  CHECK(document == json{{"a", {1, nullptr}}});
 }
 
 TEST_CASE("to_field: an error names the field, and an empty optional is left out") {
