@@ -4,6 +4,7 @@
 #include "cowire/bytes.hpp"
 #include "cowire/converter.hpp"
 #include "cowire/detail/json_document.hpp"
+#include "cowire/detail/made_input.hpp"
 #include "cowire/error.hpp"
 
 #include <nlohmann/json.hpp>
@@ -170,6 +171,9 @@ void value_to(nlohmann::json& place, const T& value) {
 /// @throws Error malformed: the member is missing, or of another type.
 template <class T>
 void from_field(const nlohmann::json& object, const char* name, T& value) {
+  static_assert(!detail::holds_view<T>,
+                "a view would look into a document that is soon gone: use a member that owns what "
+                "it holds, such as std::string");
   if (!object.is_object()) {
     detail::throw_json_type(object, "an object");
   }
