@@ -102,6 +102,12 @@ TEST_CASE("compressed: at the ratio, and one over") {
   const std::size_t ratio = 4000 / bytes.size();
   CHECK(bad(with({.ratio = ratio}), bytes)->code() == errc::too_large);
   CHECK(with({.ratio = ratio + 1}).deserialize(bytes_of(bytes)).size() == 4000);
+  // Where the limit leaves room for more than the ratio does.
+  REQUIRE(ratio * bytes.size() < 4000);
+  REQUIRE(4000 / ratio == bytes.size());
+  const auto close = bad(with({.limit = 4000, .ratio = ratio}), bytes);
+  REQUIRE(close);
+  CHECK(close->context().limit == ratio * bytes.size());
 }
 
 TEST_CASE("compressed: a packet that would break the ratio is sent so that it does not") {

@@ -76,9 +76,7 @@ inline void deflate_all(Bytes plain, int level, int window, OutputBuffer& out) {
 // would double its room by itself, whatever the limit, beside the old one: what is over half of the
 // limit has room for all of it, so that both never are more than one and a half of it.
 inline void grow(std::vector<std::byte>& plain, std::size_t wanted, std::size_t most) {
-  const std::size_t end = most == SIZE_MAX ? most : most + 1;
-  std::vector<std::byte> larger;
-  larger.resize(most != SIZE_MAX && wanted > most / 2 ? end : wanted);
+  std::vector<std::byte> larger(wanted > most / 2 ? most + 1 : wanted);
   std::ranges::copy(plain, larger.begin());
   plain = std::move(larger);
 }

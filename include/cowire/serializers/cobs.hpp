@@ -47,9 +47,10 @@ class Cobs {
   using sent_packet = typename S::sent_packet;
   using received_packet = typename S::received_packet;
   struct decoder_state {
-    std::size_t scanned = 0;         ///< No 0 is in this many of the first bytes.
-    bool discarding = false;         ///< The packet under way was too large: skip to its end.
-    std::vector<std::byte> decoded;  ///< The last packet.
+    std::size_t scanned = 0;  ///< No 0 is in this many of the first bytes.
+    bool discarding = false;  ///< The packet under way was too large: skip to its end.
+    std::vector<std::byte>
+        decoded;  ///< The last packet; kept until the next, for it may be a view.
   };
 
   explicit Cobs(S serializer = S{}, const CobsOptions& options = {})
@@ -156,7 +157,7 @@ class Cobs {
 
   static void unstuff(Bytes bytes, std::vector<std::byte>& decoded) {
     if (decoded.capacity() > BlockPool::small_size) {
-      decoded = std::vector<std::byte>();  // A connection that waits keeps little.
+      decoded = std::vector<std::byte>();  // So small packets keep little, behind a large one, too.
     }
     decoded.clear();
     decoded.reserve(bytes.size());
