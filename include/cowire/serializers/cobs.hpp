@@ -47,10 +47,9 @@ class Cobs {
   using sent_packet = typename S::sent_packet;
   using received_packet = typename S::received_packet;
   struct decoder_state {
-    std::size_t scanned = 0;  ///< No 0 is in this many of the first bytes.
-    bool discarding = false;  ///< The packet under way was too large: skip to its end.
-    std::vector<std::byte>
-        decoded;  ///< The last packet; kept until the next, for it may be a view.
+    std::size_t scanned = 0;         ///< No 0 is in this many of the first bytes.
+    bool discarding = false;         ///< The packet under way was too large: skip to its end.
+    std::vector<std::byte> decoded;  ///< The last packet, kept until the next: it may be a view.
   };
 
   explicit Cobs(S serializer = S{}, const CobsOptions& options = {})
