@@ -135,6 +135,7 @@ TEST_CASE("what is not JSON is malformed, with the byte") {
     CHECK(error->code() == errc::malformed);
     CHECK(error->context().position == 3);
   }
+  CHECK(bad(Json<>{}, std::string_view("[x]\0", 4))->context().position == 1);
   CHECK(bad(Json<>{}, "1e999")->code() == errc::malformed);
   const auto quoted = bad(Json<>{}, "[\"a\x01\xff" + std::string(1000, 'b'));
   REQUIRE(quoted);
@@ -295,6 +296,8 @@ TEST_CASE("to_field: an optional inside of a vector is null if it is empty") {
   json document;
   to_field(document, "a", std::vector<std::optional<int>>{1, std::nullopt});
   CHECK(document == json{{"a", {1, nullptr}}});
+  to_field(document, "a", std::optional<std::optional<int>>(std::in_place, std::nullopt));
+  CHECK(document == json{{"a", nullptr}});
 }
 
 TEST_CASE("to_field: an error names the field, and an empty optional is left out") {
