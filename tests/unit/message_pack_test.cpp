@@ -133,7 +133,7 @@ TEST_CASE("message pack: what Python's msgpack made is read") {
 }
 
 TEST_CASE("message pack: a subtype has a byte; what has more would arrive as another") {
-  for (const std::uint64_t subtype : {0, 127, 128, 255}) {
+  for (const std::uint64_t subtype : {0U, 127U, 128U, 255U}) {
     const json packet = json::binary({1, 2}, subtype);
     CHECK(MessagePack<>{}.deserialize(to_bytes(MessagePack<>{}, packet)) == packet);
   }
