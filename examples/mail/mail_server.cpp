@@ -34,6 +34,7 @@ bool is(std::string_view line, std::string_view command) {
 
 struct Mailbox {
   static constexpr std::size_t most_bytes = 1'000'000;
+  static constexpr std::size_t most_recipients = 32'000;  // in bytes: more than a hundred of them
 
   // What has been said of the mail to come.
   struct PeerState {
@@ -74,25 +75,31 @@ struct Mailbox {
     } else if (is(*command, "MAIL FROM:")) {
       mail.sender = command->substr(10);
       client.send_packet("250 ok");
+    } else if (is(*command, "RCPT TO:") && mail.recipients.size() > most_recipients) {
+      client.send_packet("452 too many recipients");
     } else if (is(*command, "RCPT TO:") && !mail.sender.empty()) {
       mail.recipients += " " + command->substr(8);
       client.send_packet("250 ok");
     } else if (is(*command, "DATA") && !mail.recipients.empty()) {
       client.send_packet("354 end with a line that is a dot");
       std::string text;
+      bool fits = true;
       for (;;) {
         const std::string line = co_yield std::chrono::minutes(3);
         if (line == ".") {
           break;
         }
-        if (text.size() + line.size() <= most_bytes) {
+        fits = fits && text.size() + line.size() <= most_bytes;
+        if (fits) {
           text += line.substr(line.starts_with('.') ? 1 : 0) + '\n';
         }
       }
-      std::printf("from %s to%s: %zu bytes\n%s", mail.sender.c_str(), mail.recipients.c_str(),
-                  text.size(), text.c_str());
+      if (fits) {
+        std::printf("from %s to%s: %zu bytes\n%s", mail.sender.c_str(), mail.recipients.c_str(),
+                    text.size(), text.c_str());
+      }
       mail = {};
-      client.send_packet("250 taken");
+      client.send_packet(fits ? "250 taken" : "552 too much mail");
     } else {
       client.send_packet("503 not now");
     }

@@ -176,6 +176,9 @@ class Resp {
       if (line.empty()) {
         return words;
       }
+      if (words.size() == static_cast<std::size_t>(most_words)) {  // Each takes more memory than its bytes.
+        throw wrong("too big inline request");
+      }
       const std::size_t size = std::min(line.find_first_of(" \t"), line.size());
       words.emplace_back(line.substr(0, size));
       line.remove_prefix(size);

@@ -58,6 +58,28 @@ def smtplib_sends_mail():
         server.stop()
 
 
+def no_more_is_kept_than_fits():
+    with Server() as server:
+        with smtplib.SMTP("127.0.0.1", server.port, timeout=DEADLINE) as client:
+            client._host = "localhost"  # Whom the certificate names.
+            client.starttls(context=ssl.create_default_context(cafile=CERTIFICATE))
+            client.ehlo()
+            line = "x" * 900 + "\r\n"
+            client.mail("me@example.org")
+            client.rcpt("you@example.org")
+            code, _ = client.data(line * 1200 + "the end\r\n")
+            check_equal(str(code), "552", "a mail of more than a megabyte")
+            client.mail("me@example.org")
+            codes = [client.rcpt("x" * 900)[0] for _ in range(40)]
+            check_equal(str(sorted(set(codes))), "[250, 452]", "endless recipients")
+            check_equal(str(codes), str(sorted(codes)), "those that fit come first")
+            client.rset()
+            client.sendmail("me@example.org", ["you@example.org"], "See you.\n")
+        server.out.wait_for(r"^See you\.$")
+        server.stop()
+        check("the end" not in server.out.rest(), "what did not fit is not taken in part")
+
+
 def s_client_starts_tls():
     with Server() as server:
         command = ["openssl", "s_client", "-starttls", "smtp", "-connect",
@@ -98,6 +120,7 @@ def plain_text_after_the_consent_is_no_tls():
 make_certificate()
 run_tests(
     smtplib_sends_mail,
+    no_more_is_kept_than_fits,
     s_client_starts_tls,
     what_an_attacker_adds_is_not_handled,
     plain_text_after_the_consent_is_no_tls,

@@ -38,6 +38,19 @@ TEST_CASE("what is no command") {
   }
 }
 
+TEST_CASE("a command has at most 1024 words, however they come") {
+  std::string typed;
+  std::string sent = "*1024\r\n";
+  for (int i = 0; i < 1024; ++i) {
+    typed += "a ";
+    sent += "$1\r\na\r\n";
+  }
+  const Command words(1024, "a");
+  CHECK(testing::decode_all(Resp{}, typed + "\n").at(0).packet == words);
+  CHECK(testing::decode_all(Resp{}, sent).at(0).packet == words);
+  CHECK(testing::decode_all(Resp{}, typed + "a\n").at(0).error == errc::malformed);
+}
+
 TEST_CASE("the limit counts the words of a command, or its line") {
   const Resp small(8);
   CHECK(decode_every_cut(small, "*2\r\n$4\r\nECHO\r\n$4\r\nabcd\r\n12345678\n") ==

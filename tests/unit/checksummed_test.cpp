@@ -67,6 +67,7 @@ TEST_CASE("a packet comes with its checksum, in the declared byte order") {
   CHECK(encode_all(text, "123456789") == "123456789\xe3\x06\x92\x83");
   CHECK(text.deserialize(bytes_of("123456789\xe3\x06\x92\x83")) == "123456789");
   CHECK(encode_all(text, "") == "\0\0\0\0"s);
+  CHECK(text.deserialize(bytes_of("\0\0\0\0"s)).empty());
   const Checksummed little{Text<std::string_view>{}, {.order = std::endian::little}};
   CHECK(encode_all(little, "123456789") == "123456789\x83\x92\x06\xe3");
   const std::string bytes = "123456789\x83\x92\x06\xe3";
@@ -84,7 +85,12 @@ TEST_CASE("every bit that changes is noticed, and so is what is too short") {
     CHECK(error->code() == errc::malformed);
   }
   for (std::size_t size = 0; size < good.size(); ++size) {
-    CHECK(thrown([&] { (void)text.deserialize(bytes_of(good.substr(0, size))); }));
+    const auto error =
+        thrown([&] { (void)text.deserialize(bytes_of(std::string_view(good).substr(0, size))); });
+    REQUIRE(error);
+    CHECK(error->code() == errc::malformed);
+    CHECK(error->context().size.has_value() == (size < 4));
+    CHECK(error->context().size.value_or(size) == size);
   }
 }
 

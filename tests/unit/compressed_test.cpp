@@ -4,6 +4,7 @@
 #include "cowire/serializers/checksummed.hpp"
 #include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/serializers/text.hpp"
+#include "cowire/testing/allocations.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/bomb.hpp"
 #include "support/hex.hpp"
@@ -101,6 +102,12 @@ TEST_CASE("compressed: at the ratio, and one over") {
   const std::size_t ratio = 4000 / bytes.size();
   CHECK(bad(with({.ratio = ratio}), bytes)->code() == errc::too_large);
   CHECK(with({.ratio = ratio + 1}).deserialize(bytes_of(bytes)).size() == 4000);
+  // Where the limit leaves room for more than the ratio does.
+  REQUIRE(ratio * bytes.size() < 4000);
+  REQUIRE(4000 / ratio == bytes.size());
+  const auto close = bad(with({.limit = 4000, .ratio = ratio}), bytes);
+  REQUIRE(close);
+  CHECK(close->context().limit == ratio * bytes.size());
 }
 
 TEST_CASE("compressed: a packet that would break the ratio is sent so that it does not") {
@@ -128,6 +135,16 @@ TEST_CASE("compressed: a bomb of 1 GB is refused at the limit, of the packet or 
   REQUIRE(ratio);
   CHECK(ratio->code() == errc::too_large);
   CHECK(ratio->context().limit == 2 * bomb.size());
+
+  // The old room and the new one, side by side, are one and a half of the limit at most.
+  constexpr std::size_t most = 20 * megabyte;
+  REQUIRE(testing::AllocationWatch::works());
+  {
+    const testing::AllocationWatch watch;
+    CHECK_THROWS_AS((void)raw(most, 0).deserialize(bytes_of(bomb)), Error);
+    CHECK(watch.largest() == most + 1);
+    CHECK(watch.bytes() < 2 * most);
+  }
   // It is one: two of its pieces are two megabytes.
   const std::string two = raw(2 * megabyte, 0).deserialize(bytes_of(make_bomb(2)));
   CHECK(two.size() == 2 * megabyte);

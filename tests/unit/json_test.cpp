@@ -12,12 +12,17 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 using namespace cowire;
 using nlohmann::json;
@@ -72,6 +77,42 @@ TEST_CASE("structs of the program, by to_json and from_json") {
   CHECK(encode_all(protocol, order) == static_cast<char>(text.size()) + text);
 }
 
+TEST_CASE("the examples of RFC 8259, section 13, and what Python's json made") {
+  const json image = Json<>{}.deserialize(bytes_of(R"({
+        "Image": {
+            "Width":  800,
+            "Height": 600,
+            "Title":  "View from 15th Floor",
+            "Thumbnail": {
+                "Url":    "http://www.example.com/image/481989943",
+                "Height": 125,
+                "Width":  100
+            },
+            "Animated" : false,
+            "IDs": [116, 943, 234, 38793]
+          }
+      })"));
+  CHECK(encode_all(Json<>{}, image) ==
+        R"({"Image":{"Animated":false,"Height":600,"IDs":[116,943,234,38793],)"
+        R"("Thumbnail":{"Height":125,"Url":"http://www.example.com/image/481989943","Width":100},)"
+        R"("Title":"View from 15th Floor","Width":800}})");
+  CHECK(Json<>{}.deserialize(bytes_of("\"Hello world!\"")) == "Hello world!");
+  CHECK(Json<>{}.deserialize(bytes_of("42")) == 42);
+  CHECK(Json<>{}.deserialize(bytes_of("true")) == true);
+  // json.dumps(["caf\u00e9", "\U0001f600", "\x00\x1f\x7f\"\\/\n", 1e22, -0.0, 5e-324, 2**64 - 1])
+  const json made = Json<>{}.deserialize(
+      bytes_of(R"(["caf\u00e9", "\ud83d\ude00", "\u0000\u001f\u007f\"\\/\n", 1e+22, -0.0, 5e-324, )"
+               R"(18446744073709551615])"));
+  REQUIRE(made.size() == 7);
+  CHECK(made[0] == "caf\xc3\xa9");
+  CHECK(made[1] == "\xf0\x9f\x98\x80");
+  CHECK(made[2] == std::string("\0\x1f\x7f\"\\/\n", 7));
+  CHECK(made[3] == 1e22);
+  CHECK(std::signbit(made[4].get<double>()));
+  CHECK(made[5] == 5e-324);
+  CHECK(made[6] == std::numeric_limits<std::uint64_t>::max());
+}
+
 TEST_CASE("what is not JSON is malformed, with the byte") {
   const std::pair<std::string_view, std::size_t> texts[] = {
       {"", 0},         {" ", 1},       {"{", 1},         {"[1,]", 3},   {"[1 2]", 3},
@@ -85,6 +126,16 @@ TEST_CASE("what is not JSON is malformed, with the byte") {
     CHECK(error->code() == errc::malformed);
     CHECK(error->context().position == position);
   }
+  // What a NUL hides would be seen by others than nlohmann-json.
+  for (const std::string_view text :
+       {std::string_view("[1]\0", 4), std::string_view("[1]\0[2]", 7),
+        std::string_view("[1]\0\xff", 5), std::string_view("123\0x", 5)}) {
+    const auto error = bad(Json<>{}, text);
+    REQUIRE(error);
+    CHECK(error->code() == errc::malformed);
+    CHECK(error->context().position == 3);
+  }
+  CHECK(bad(Json<>{}, std::string_view("[x]\0", 4))->context().position == 1);
   CHECK(bad(Json<>{}, "1e999")->code() == errc::malformed);
   const auto quoted = bad(Json<>{}, "[\"a\x01\xff" + std::string(1000, 'b'));
   REQUIRE(quoted);
@@ -196,6 +247,57 @@ TEST_CASE("from_field: a number must fit into its integer") {
     CHECK(error->code() == errc::malformed);
     CHECK(error->context().field == "lines[0].amount");
   }
+}
+
+TEST_CASE("from_field: in arrays, maps and optionals, too, a number must fit") {
+  const auto read = []<class T>(const json& value, T result) {
+    from_field(json{{"a", value}}, "a", result);
+    return result;
+  };
+  const auto field_of = [&]<class T>(const json& value, T result) {
+    const auto error = thrown([&] { (void)read(value, std::move(result)); });
+    REQUIRE(error);
+    CHECK(error->code() == errc::malformed);
+    return error->context().field;
+  };
+  using Two = std::array<std::uint8_t, 2>;
+  CHECK(read({1, 255}, Two{}) == Two{1, 255});
+  CHECK(field_of({1, 256}, Two{}) == "a[1]");
+  CHECK(field_of({1}, Two{}) == "a");
+  CHECK(field_of({1, 2, 3}, Two{}) == "a");
+  CHECK(field_of(json::object(), Two{}) == "a");
+  using Map = std::map<std::string, std::vector<std::int8_t>>;
+  CHECK(read({{"x", {1, -128}}, {"y", json::array()}}, Map{{"z", {}}}) ==
+        Map{{"x", {1, -128}}, {"y", {}}});
+  CHECK(field_of({{"x", {1, 128}}}, Map{}) == "a.x[1]");
+  CHECK(field_of({1}, Map{}) == "a");
+  CHECK(read({1, nullptr}, std::vector<std::optional<int>>{}) ==
+        std::vector<std::optional<int>>{1, std::nullopt});
+}
+
+TEST_CASE("from_field: a floating point number must be a number, and fit") {
+  const auto read = [](const json& value) {
+    float result = 0;
+    from_field(json{{"a", value}}, "a", result);
+    return result;
+  };
+  CHECK(read(1.5) == 1.5F);
+  CHECK(read(-3) == -3.0F);
+  CHECK(read(-3.4028234663852886e38) == std::numeric_limits<float>::lowest());
+  CHECK(
+      std::isinf(read(std::numeric_limits<double>::infinity())));  // CBOR and MessagePack have it.
+  CHECK(std::isnan(read(std::numeric_limits<double>::quiet_NaN())));
+  for (const json& value : {json(1e39), json(-1e39), json(true), json("1"), json(nullptr)}) {
+    CHECK(thrown([&] { (void)read(value); })->context().field == "a");
+  }
+}
+
+TEST_CASE("to_field: an optional inside of a vector is null if it is empty") {
+  json document;
+  to_field(document, "a", std::vector<std::optional<int>>{1, std::nullopt});
+  CHECK(document == json{{"a", {1, nullptr}}});
+  to_field(document, "a", std::optional<std::optional<int>>(std::in_place, std::nullopt));
+  CHECK(document == json{{"a", nullptr}});
 }
 
 TEST_CASE("to_field: an error names the field, and an empty optional is left out") {

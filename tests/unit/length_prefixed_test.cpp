@@ -302,6 +302,10 @@ TEST_CASE("what an adjustment makes impossible cannot be sent") {
   REQUIRE(short_one);
   CHECK(short_one->code() == errc::not_sendable);
   CHECK(short_one->context().detail == "packets of this format have at least 3 bytes");
+  const Prefixed whole = prefixed({.width = 2, .adjustment = -2, .strip = 0});
+  CHECK(thrown([&] { encode_all(whole, "a"); })->code() == errc::not_sendable);
+  CHECK(encode_all(whole, "ab") == "\0\2"s);
+  CHECK(encode_all(prefixed({.width = 2, .adjustment = -2}), "") == "\0\2"s);
   const Prefixed trailer = prefixed({.width = 1, .adjustment = 4});  // 4 bytes are not counted
   CHECK(encode_all(trailer, "abcd") == "\0abcd"s);
   CHECK(encode_all(trailer, "abcdef") == "\2abcdef"s);
@@ -357,6 +361,7 @@ TEST_CASE("options that make no sense are refused, with the reason") {
            Case{{.adjustment = std::numeric_limits<std::int64_t>::max()}, "at most 1 GiB"},
            Case{{.limit = 9, .offset = 6, .strip = 0}, "room for the header"},
            Case{{.width = 1, .adjustment = -256}, "inside of its header"},
+           Case{{.width = 1, .adjustment = -256, .strip = 0}, "inside of its header"},
            Case{{.width = 1, .strip = 257}, "inside of its header"},
        }) {
     const auto error = thrown([&] { prefixed(c.options); });
@@ -365,6 +370,7 @@ TEST_CASE("options that make no sense are refused, with the reason") {
     CHECK(error->context().detail.find(c.reason) != std::string::npos);
   }
   CHECK_FALSE(thrown([] { prefixed({.limit = 10, .offset = 6, .strip = 0}); }));
+  CHECK_FALSE(thrown([] { prefixed({.offset = gibibyte}); }));  // With its length it is over 1 GiB.
   CHECK_FALSE(thrown([] { prefixed({.width = 1, .adjustment = -255}); }));
   CHECK_FALSE(thrown([] { prefixed({.width = 1, .strip = 256}); }));
 }

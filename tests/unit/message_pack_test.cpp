@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -93,6 +94,56 @@ TEST_CASE("message pack: every format of the specification") {
   CHECK(encode_all(MessagePack<>{}, json::binary({42}, 5)) == from_hex("d4052a"));
   CHECK(encode_all(MessagePack<>{}, json::parse(R"({"compact":true,"schema":0})")) ==
         from_hex(examples[0].first));
+}
+
+// Made by Python's msgpack 1.0.3.
+TEST_CASE("message pack: what Python's msgpack made is read") {
+  constexpr std::pair<const char*, const char*> documents[] = {
+      {"84a2696407a56c696e65739282a770726f64756374a3746561a6616d6f756e740282a770726f64756374a563"
+       "6166c3a9a6616d6f756e74d1fed4a470616964c3a46e6f7465c0",
+       R"({"id":7,"lines":[{"amount":2,"product":"tea"},{"amount":-300,"product":"caf\u00e9"}],"no)"
+       R"(te":null,"paid":true})"},
+      {"9b007fcc80ccffcd0100cdffffce00010000ceffffffffcf0000000100000000cf8000000000000000cfffff"
+       "ffffffffffff",
+       R"([0,127,128,255,256,65535,65536,4294967295,4294967296,9223372036854775808,184467440737095)"
+       R"(51615])"},
+      {"9affe0d0dfd080d1ff7fd18000d2ffff7fffd280000000d3ffffffff7fffffffd38000000000000000",
+       R"([-1,-32,-33,-128,-129,-32768,-32769,-2147483648,-2147483649,-9223372036854775808])"},
+      {"94cb3fe0000000000000cbbff199999999999acb7e37e43c8800759ccb0000000000000001",
+       R"([0.5,-1.1,1e+300,5e-324])"},
+      {"dc0011000102030405060708090a0b0c0d0e0f10", R"([0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16])"},
+      {"de0010a36b303000a36b303101a36b303202a36b303303a36b303404a36b303505a36b303606a36b303707a3"
+       "6b303808a36b303909a36b31300aa36b31310ba36b31320ca36b31330da36b31340ea36b31350f",
+       R"({"k00":0,"k01":1,"k02":2,"k03":3,"k04":4,"k05":5,"k06":6,"k07":7,"k08":8,"k09":9,"k10":1)"
+       R"(0,"k11":11,"k12":12,"k13":13,"k14":14,"k15":15})"},
+  };
+  for (const auto& [hex, text] : documents) {
+    CAPTURE(text);
+    CHECK(decoded(hex) == json::parse(text));
+  }
+  CHECK(decoded("c40200ff") == json::binary({0x00, 0xff}));
+  // ExtType(5, ...), and Timestamp(1), Timestamp(1700000000, 5), Timestamp(-1, 999999999)
+  CHECK(decoded("c70305010203") == json::binary({1, 2, 3}, 5));
+  CHECK(decoded("d6ff00000001") == json::binary({0, 0, 0, 1}, 0xff));
+  CHECK(decoded("d7ff000000146553f100") ==
+        json::binary({0, 0, 0, 0x14, 0x65, 0x53, 0xf1, 0}, 0xff));
+  CHECK(
+      decoded("c70cff3b9ac9ffffffffffffffffff") ==
+      json::binary({0x3b, 0x9a, 0xc9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 0xff));
+}
+
+TEST_CASE("message pack: a subtype has a byte; what has more would arrive as another") {
+  for (const std::uint64_t subtype : {0U, 127U, 128U, 255U}) {
+    const json packet = json::binary({1, 2}, subtype);
+    CHECK(MessagePack<>{}.deserialize(to_bytes(MessagePack<>{}, packet)) == packet);
+  }
+  for (const std::uint64_t subtype : {std::uint64_t{256}, std::uint64_t{1} << 40U}) {
+    const json packet = {{"a", {json::binary({1, 2}, subtype)}}};
+    const auto error = thrown([&] { encode_all(MessagePack<>{}, packet); });
+    REQUIRE(error);
+    CHECK(error->code() == errc::not_sendable);
+    CHECK(error->context().field == "a[0]");
+  }
 }
 
 TEST_CASE("message pack: what is cut, goes on, or starts as nothing does is malformed") {

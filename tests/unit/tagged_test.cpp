@@ -54,6 +54,7 @@ TEST_CASE("no tag, a tag that none has, and a bad packet behind a good one are m
   REQUIRE(error);
   CHECK(error->code() == errc::malformed);
   CHECK(error->context().detail == "the tag 2 is none of 1, 7, 200");
+  CHECK(error->context().position == 0);
   CHECK(thrown([&] { (void)game.deserialize({}); })->code() == errc::malformed);
   CHECK(thrown([&] { (void)game.deserialize(bytes_of("\1\2")); })->code() == errc::malformed);
 }
@@ -79,6 +80,9 @@ TEST_CASE("the serializers inside may have options") {
   using Two = std::variant<std::string, std::string>;
   CHECK(tagged.deserialize(bytes_of("\2\xff")) == Two(std::in_place_index<1>, "\xff"));
   CHECK(thrown([&] { (void)tagged.deserialize(bytes_of("\1\xff")); })->code() == errc::malformed);
+  CHECK(encode_all(tagged, Two(std::in_place_index<1>, "\xff")) == "\2\xff");
+  CHECK(thrown([&] { encode_all(tagged, Two(std::in_place_index<0>, "\xff")); })->code() ==
+        errc::not_sendable);
 }
 
 TEST_CASE("a variant without a value cannot be sent") {

@@ -228,6 +228,8 @@ class JsonCheck {
   }
 
  private:
+  static constexpr std::uint64_t most_subtype = 255;  // The extensions of MessagePack have a byte.
+
   struct Level {
     const Json* container;
     Json::const_iterator next;
@@ -256,6 +258,9 @@ class JsonCheck {
         }
         if (!features_.subtypes && value.get_binary().has_subtype()) {
           throw error(errc::not_sendable, "the format has no subtypes of binary values");
+        }
+        if (value.get_binary().has_subtype() && value.get_binary().subtype() > most_subtype) {
+          throw error(errc::not_sendable, "a subtype of a binary value is over 255");
         }
         break;
       case Json::value_t::discarded: throw error(errc::not_sendable, "a value was discarded");

@@ -4,7 +4,9 @@
 #include "cowire/buffer.hpp"
 #include "cowire/bytes.hpp"
 #include "cowire/detail/json_document.hpp"
+#include "cowire/detail/made_input.hpp"
 #include "cowire/error.hpp"
+#include "cowire/serializer.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -55,6 +57,9 @@ namespace detail {
 template <class T, class Format>
 class JsonSerializer {
   using Conversion = JsonConversion<T>;
+  static_assert(!holds_view<typename Conversion::packet>,
+                "packets that are views would look into a document that is gone: use packets that "
+                "own what they hold, such as std::string");
 
  public:
   using sent_packet = typename Conversion::packet;

@@ -72,6 +72,15 @@ inline void deflate_all(Bytes plain, int level, int window, OutputBuffer& out) {
   }
 }
 
+// Makes room for `wanted` bytes, or for as many as show that there are more than `most`. A vector
+// would double its room by itself, whatever the limit, beside the old one: what is over half of the
+// limit has room for all of it, so that both never are more than one and a half of it.
+inline void grow(std::vector<std::byte>& plain, std::size_t wanted, std::size_t most) {
+  std::vector<std::byte> larger(wanted > most / 2 ? most + 1 : wanted);
+  std::ranges::copy(plain, larger.begin());
+  plain = std::move(larger);
+}
+
 // The bytes that were compressed, at most `most` of them.
 inline std::vector<std::byte> inflate_all(Bytes bytes, int window, std::size_t most) {
   Inflate stream(window);
@@ -94,9 +103,7 @@ inline std::vector<std::byte> inflate_all(Bytes bytes, int window, std::size_t m
       stream.avail_in = take_some(left);
     }
     if (size == plain.size()) {
-      // One byte more than the limit shows that it is passed.
-      const std::size_t end = most == SIZE_MAX ? most : most + 1;
-      plain.resize(std::min(end, std::max<std::size_t>({2 * size, 4 * bytes.size(), 256})));
+      grow(plain, std::max<std::size_t>({2 * size, 4 * bytes.size(), 256}), most);
     }
     std::size_t room = plain.size() - size;
     stream.next_out = reinterpret_cast<Bytef*>(plain.data() + size);

@@ -49,7 +49,7 @@ class Cobs {
   struct decoder_state {
     std::size_t scanned = 0;         ///< No 0 is in this many of the first bytes.
     bool discarding = false;         ///< The packet under way was too large: skip to its end.
-    std::vector<std::byte> decoded;  ///< The last packet.
+    std::vector<std::byte> decoded;  ///< The last packet, kept until the next: it may be a view.
   };
 
   explicit Cobs(S serializer = S{}, const CobsOptions& options = {})
@@ -156,7 +156,7 @@ class Cobs {
 
   static void unstuff(Bytes bytes, std::vector<std::byte>& decoded) {
     if (decoded.capacity() > BlockPool::small_size) {
-      decoded = std::vector<std::byte>();  // A connection that waits keeps little.
+      decoded = std::vector<std::byte>();  // So small packets keep little, behind a large one, too.
     }
     decoded.clear();
     decoded.reserve(bytes.size());

@@ -38,8 +38,9 @@ struct CompressOptions {
 ///     LengthPrefixed<Compressed<Cbor<T>>>                       00 00 00 0b 78 9c ...
 ///
 /// Each packet is a stream of its own. A packet that would be over the limit or the ratio is given
-/// up while it is decompressed: a bomb costs no more memory than the limit. A packet that is so
-/// even that it compresses better than the ratio allows is sent as it is, inside of the format.
+/// up while it is decompressed: a bomb costs no more memory than one and a half of the limit. A
+/// packet that is so even that it compresses better than the ratio allows is sent as it is, inside
+/// of the format.
 ///
 /// Compress before encryption only what no attacker can add to: the size tells what is alike.
 template <Serializer S>

@@ -5,6 +5,8 @@
 #include "cowire/bytes.hpp"
 #include "cowire/detail/json_document.hpp"
 #include "cowire/detail/json_serializer.hpp"
+#include "cowire/error.hpp"
+#include "cowire/framing.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -24,7 +26,11 @@ struct JsonText {
 
   static void parse(Bytes bytes, std::size_t /*depth*/, JsonBuilder& builder) {
     const char* const text = cowire::text_of(bytes).data();
-    nlohmann::json::sax_parse(text, text + bytes.size(), &builder);
+    const bool parsed = nlohmann::json::sax_parse(text, text + bytes.size(), &builder);
+    // To nlohmann-json a NUL is the end of the text, whatever comes behind it.
+    if (const std::size_t nul = find(bytes, std::byte{0}); parsed && nul != npos) {
+      throw json_error(errc::malformed, "there is a NUL behind the text", {}, nul);
+    }
   }
 };
 

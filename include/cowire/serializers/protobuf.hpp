@@ -22,7 +22,9 @@ namespace cowire {
 /// The options of Protobuf.
 struct ProtobufOptions {
   std::size_t limit = default_frame_limit;  ///< The most bytes of a message, below 2 GiB.
-  int depth = 64;                           ///< How deep messages and groups may be nested.
+  /// How deep messages and groups may be nested that are received: each level takes some of the
+  /// stack. Protocol Buffers do not tell it of a message that is sent.
+  int depth = 64;
 };
 
 /// One-shot: a message of Protocol Buffers. Needs the CMake target `cowire::protobuf`.
