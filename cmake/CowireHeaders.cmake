@@ -61,7 +61,7 @@ set(COWIRE_HEADERS
   include/cowire/detail/item_scan.hpp
   include/cowire/detail/lazy_timer.hpp
   include/cowire/detail/list_node.hpp
-  include/cowire/detail/made_input.hpp
+  include/cowire/detail/holds_view.hpp
   include/cowire/detail/memory_pipe.hpp
   include/cowire/detail/pack.hpp
   include/cowire/detail/pack_members.hpp
@@ -133,6 +133,7 @@ set(COWIRE_HEADERS
 # Those of the target cowire::tls, which need OpenSSL.
 set(COWIRE_TLS_HEADERS
   include/cowire/detail/tls_engine.hpp
+  include/cowire/detail/tls_listener.hpp
   include/cowire/detail/tls_operations.hpp
   include/cowire/detail/tls_stream.hpp
   include/cowire/detail/visitors.hpp
@@ -150,6 +151,7 @@ set(COWIRE_JSON_HEADERS
   include/cowire/serializers/json.hpp
   include/cowire/serializers/json_choice.hpp
   include/cowire/serializers/json_fields.hpp
+  include/cowire/serializers/json_options.hpp
   include/cowire/serializers/message_pack.hpp
 )
 

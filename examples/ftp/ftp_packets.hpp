@@ -64,9 +64,9 @@ inline FtpRequest request_from_line(std::string_view line) {
   }
   const auto* const command = std::ranges::find(commands, name, &Command::name);
   if (command == std::end(commands)) {
-    cowire::ErrorContext context;
-    context.detail = "command unrecognized: \"" + cowire::printable(cowire::bytes_of(name)) + '"';
-    throw cowire::Error(cowire::errc::malformed, std::move(context));
+    throw cowire::Error(
+        cowire::errc::malformed,
+        "command unrecognized: \"" + cowire::printable(cowire::bytes_of(name)) + '"');
   }
   return {*command, std::string(line.substr(std::min(space + 1, line.size())))};
 }

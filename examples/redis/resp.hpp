@@ -176,7 +176,8 @@ class Resp {
       if (line.empty()) {
         return words;
       }
-      if (words.size() == static_cast<std::size_t>(most_words)) {  // Each takes more memory than its bytes.
+      // Each takes more memory than its bytes.
+      if (words.size() == static_cast<std::size_t>(most_words)) {
         throw wrong("too big inline request");
       }
       const std::size_t size = std::min(line.find_first_of(" \t"), line.size());
@@ -186,9 +187,7 @@ class Resp {
   }
 
   static cowire::Error wrong(std::string detail) {
-    cowire::ErrorContext context;
-    context.detail = std::move(detail);
-    return cowire::Error(cowire::errc::malformed, std::move(context));
+    return cowire::Error(cowire::errc::malformed, std::move(detail));
   }
 
   void check_size(std::uint64_t size) const {

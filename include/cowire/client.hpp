@@ -292,9 +292,8 @@ class Client {
   static Task<void> do_connect(std::shared_ptr<State> state, K connector,
                                std::chrono::nanoseconds timeout, bool valid, std::uint64_t closes) {
     if (!valid) {
-      ErrorContext context;
-      context.detail = "the time limit of a connect is negative or not a number";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument,
+                  "the time limit of a connect is negative or not a number");
     }
     if (state->closes != closes) {
       throw Error(errc::cancelled);

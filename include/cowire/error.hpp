@@ -298,6 +298,9 @@ class Error : public std::system_error {
   explicit Error(std::error_code code, ErrorContext context = {})
       : std::system_error(code), data_(std::make_shared<const Data>(code, std::move(context))) {}
 
+  /// `detail` says what exactly is wrong: it takes the place of the code's own text.
+  Error(std::error_code code, std::string detail) : Error(code, only(std::move(detail))) {}
+
   const char* what() const noexcept override { return data_->what.c_str(); }
 
   /// Everything that is known beside the code.
@@ -379,6 +382,12 @@ class Error : public std::system_error {
     ErrorContext context;
     std::string what;
   };
+
+  static ErrorContext only(std::string detail) {
+    ErrorContext context;
+    context.detail = std::move(detail);
+    return context;
+  }
 
   std::shared_ptr<const Data> data_;
 };

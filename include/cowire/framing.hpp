@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -94,6 +95,14 @@ class [[nodiscard]] Decoded {
   std::size_t total_;
   bool padding_ = false;
 };
+
+/// The error of a packet that is over the limit; the size if it is known.
+inline Error too_large(std::optional<std::uint64_t> size, std::uint64_t limit) {
+  ErrorContext context;
+  context.size = size;
+  context.limit = limit;
+  return Error(errc::too_large, std::move(context));
+}
 
 /// No position in a byte string.
 inline constexpr std::size_t npos = static_cast<std::size_t>(-1);

@@ -43,9 +43,7 @@ class RecvParams {
   /// The longest time to wait, or nothing for no limit. @throws Error invalid_argument
   std::optional<duration> timeout() const {
     if (!valid_) {
-      ErrorContext context;
-      context.detail = "a time limit is negative or not a number";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "a time limit is negative or not a number");
     }
     return timeout_;
   }

@@ -11,6 +11,11 @@
 
 namespace cowire {
 
+/// Whether a serializer can write a `Packet`: its `sent_packet`, or another type that it takes.
+template <class S, class Packet>
+concept Writes =
+    requires(const S& s, const Packet& packet, OutputBuffer& out) { s.serialize(packet, out); };
+
 /// Turns one packet into bytes and back, given all the bytes of that packet.
 ///
 /// For a const serializer `s`, a packet `p`, all the bytes `b` of one packet, an output `out`:
@@ -57,7 +62,9 @@ concept Serializer =
 ///
 /// Laws:
 ///   * `decode(bytes of p followed by anything)` is p and consumes exactly the bytes of p.
-///   * `decode` of a proper prefix of a frame is `need_more` (or `bad`, if no packet starts so).
+///   * `decode` of a proper prefix of a frame is `need_more` (or `bad`, if no packet starts so). It
+///     keeps the bytes until all of the frame is there, or nobody is told if the stream ends
+///     inside.
 ///   * The same packets and errors come out however the stream is cut.
 ///   * The sum of the work is linear in the bytes, also when they come one at a time: remember in
 ///     the state what was scanned. After a packet or a bad frame the state is as at the start,

@@ -225,11 +225,9 @@ class ServerThreads {
       if constexpr (requires { listener.duplicate(shards_[i]->executor()); }) {
         shards_[i]->add_listener(listener.duplicate(shards_[i]->executor()));
       } else {
-        ErrorContext context;
-        context.detail =
-            "this kind of listener cannot be shared: take threads(n) without "
-            "on_one_socket(), if the system has SO_REUSEPORT";
-        throw Error(errc::invalid_argument, std::move(context));
+        throw Error(errc::invalid_argument,
+                    "this kind of listener cannot be shared: take threads(n) without "
+                    "on_one_socket(), if the system has SO_REUSEPORT");
       }
     }
   }

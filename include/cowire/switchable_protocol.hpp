@@ -54,9 +54,7 @@ class SwitchableProtocol {
   /// @throws Error not_sendable: the variant is valueless. And what that protocol throws.
   void serialize(const sent_packet& packet, OutputBuffer& out) const {
     if (packet.valueless_by_exception()) {
-      ErrorContext context;
-      context.detail = "the variant is valueless by exception";
-      throw Error(errc::not_sendable, std::move(context));
+      throw Error(errc::not_sendable, "the variant is valueless by exception");
     }
     with(packet.index(), [&]<std::size_t I>(const auto& protocol, Number<I>) {
       protocol.serialize(*std::get_if<I>(&packet), out);
@@ -85,10 +83,9 @@ class SwitchableProtocol {
   /// @throws Error invalid_argument: there are not so many.
   void switch_to(std::size_t index, decoder_state& state) const {
     if (index >= sizeof...(Ps)) {
-      ErrorContext context;
-      context.detail = "there is no protocol " + std::to_string(index) +
-                       ": they are numbered 0 to " + std::to_string(sizeof...(Ps) - 1);
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "there is no protocol " + std::to_string(index) +
+                                              ": they are numbered 0 to " +
+                                              std::to_string(sizeof...(Ps) - 1));
     }
     state.current = index;
     restart(state);

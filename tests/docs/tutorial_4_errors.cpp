@@ -27,9 +27,7 @@ struct Numbers {
     int number = 0;
     const auto [stop, code] = std::from_chars(line.data(), end, number);
     if (stop != end || code != std::errc()) {
-      cowire::ErrorContext context;
-      context.detail = "not a number";
-      throw cowire::Error(cowire::errc::malformed, std::move(context));
+      throw cowire::Error(cowire::errc::malformed, "not a number");
     }
     return number;
   }

@@ -20,9 +20,7 @@ namespace {
 
 int parse(std::string_view line) {
   if (line.empty() || line.find_first_not_of("0123456789") != std::string_view::npos) {
-    ErrorContext context;
-    context.detail = "not a number";
-    throw Error(errc::malformed, std::move(context));
+    throw Error(errc::malformed, "not a number");
   }
   return std::stoi(std::string(line));
 }

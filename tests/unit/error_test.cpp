@@ -36,6 +36,13 @@ ErrorContext first_bytes(std::string_view bytes) {
 
 }  // namespace
 
+TEST_CASE("a detail takes the place of the code's own text") {
+  const Error error(errc::malformed, "no size");
+  CHECK(error.code() == errc::malformed);
+  CHECK(error.context().detail == "no size");
+  CHECK(std::string(error.what()).starts_with("no size: check"));
+}
+
 TEST_CASE("every errc has one text of its own: what happened and what to do") {
   std::set<std::string> messages;
   for (int value = 1; value <= last_errc; ++value) {

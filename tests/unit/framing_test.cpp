@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -58,6 +59,14 @@ TEST_CASE("Decoded: a packet that is an Error is a packet") {
   CHECK(answer.has_packet());
   CHECK(answer.value().code() == errc::busy);
   CHECK(Decoded<Error>::bad(Error(errc::busy), 1).is_bad());
+}
+
+TEST_CASE("the error of a packet over the limit") {
+  const Error error = too_large(70, 64);
+  CHECK(error.code() == errc::too_large);
+  CHECK(error.context().size == 70);
+  CHECK(error.context().limit == 64);
+  CHECK_FALSE(too_large(std::nullopt, 64).context().size.has_value());
 }
 
 TEST_CASE("find a byte") {

@@ -36,9 +36,7 @@ struct Calculator {
 
   std::string to_wire(int value) const {
     if (value < 0) {
-      ErrorContext context;
-      context.detail = "no negative numbers";
-      throw Error(errc::not_sendable, std::move(context));
+      throw Error(errc::not_sendable, "no negative numbers");
     }
     return "= " + std::to_string(value);
   }
@@ -48,9 +46,7 @@ struct Calculator {
       throw std::runtime_error("a mistake in the converter");
     }
     if (line.size() != 5 || !(line.starts_with("ADD ") || line.starts_with("SUB "))) {
-      ErrorContext context;
-      context.detail = "unknown command";
-      throw Error(errc::malformed, std::move(context));
+      throw Error(errc::malformed, "unknown command");
     }
     const int change = line[4] - '0';
     return Command{line[0] == 'A' ? change : -change};

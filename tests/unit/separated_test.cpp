@@ -75,9 +75,7 @@ struct Number {
       throw std::runtime_error("a mistake in the serializer");
     }
     if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) {
-      ErrorContext context;
-      context.detail = "not a number";
-      throw Error(errc::malformed, std::move(context));
+      throw Error(errc::malformed, "not a number");
     }
     return std::stoi(text);
   }

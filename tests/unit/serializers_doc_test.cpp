@@ -191,9 +191,8 @@ struct Decimal {
     int packet = 0;
     const auto [stop, code] = std::from_chars(text.data(), end, packet);
     if (stop != end || code != std::errc()) {
-      cowire::ErrorContext context;
-      context.detail = "\"" + cowire::printable(bytes) + "\" is not a number";
-      throw cowire::Error(cowire::errc::malformed, std::move(context));  // The peer's mistake.
+      throw cowire::Error(cowire::errc::malformed,  // The peer's mistake.
+                          "\"" + cowire::printable(bytes) + "\" is not a number");
     }
     return packet;
   }
@@ -219,7 +218,7 @@ class Netstring {
 
   void serialize(std::string_view packet, cowire::OutputBuffer& out) const {
     if (packet.size() > limit_) {
-      throw too_large(packet.size());
+      throw cowire::too_large(packet.size(), limit_);
     }
     out.append(std::to_string(packet.size()));
     out.append(":");
@@ -241,7 +240,8 @@ class Netstring {
     std::from_chars(text.data(), text.data() + colon, size);
     const std::size_t frame = colon + 1 + size + 1;
     if (size > limit_) {
-      return Answer::bad(too_large(size), frame);  // Before the bytes are waited for.
+      // Before the bytes are waited for.
+      return Answer::bad(cowire::too_large(size, limit_), frame);
     }
     if (text.size() < frame) {
       return Answer::need_more(frame);  // Less than a packet: so many bytes it will be.
@@ -257,17 +257,8 @@ class Netstring {
  private:
   static constexpr std::size_t most_digits = 9;
 
-  cowire::Error too_large(std::size_t size) const {
-    cowire::ErrorContext context;
-    context.size = size;
-    context.limit = limit_;
-    return cowire::Error(cowire::errc::too_large, std::move(context));
-  }
-
   static cowire::Error malformed(std::string detail) {
-    cowire::ErrorContext context;
-    context.detail = std::move(detail);
-    return cowire::Error(cowire::errc::malformed, std::move(context));
+    return cowire::Error(cowire::errc::malformed, std::move(detail));
   }
 
   std::size_t limit_;
@@ -313,9 +304,7 @@ struct Commands {
   Request from_wire(std::string_view line) const {
     const std::size_t space = std::min(line.find(' '), line.size());
     if (space == 0) {
-      cowire::ErrorContext context;
-      context.detail = "a command is missing";
-      throw cowire::Error(cowire::errc::malformed, std::move(context));
+      throw cowire::Error(cowire::errc::malformed, "a command is missing");
     }
     return {std::string(line.substr(0, space)),
             std::string(line.substr(std::min(space + 1, line.size())))};

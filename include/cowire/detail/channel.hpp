@@ -173,11 +173,9 @@ void send_with_ancillary(SendChannel<Sent>& channel, packet_argument_t<Sent> pac
                          Ancillary& ancillary) {
   const auto send = channel.send_with();
   if (send == nullptr) {
-    ErrorContext context;
-    context.detail =
-        "no descriptors can be sent here: only connections through Unix domain sockets "
-        "carry them";
-    throw Error(errc::invalid_argument, std::move(context));
+    throw Error(errc::invalid_argument,
+                "no descriptors can be sent here: only connections through Unix domain sockets "
+                "carry them");
   }
   send(channel, packet, ancillary);
 }

@@ -122,9 +122,7 @@ class ItemScan {
     } else if (state.ended && state.at == bytes.size()) {
       return;
     }
-    ErrorContext context;
-    context.detail = "what is to be sent is not one item";
-    throw Error(errc::not_sendable, std::move(context));
+    throw Error(errc::not_sendable, "what is to be sent is not one item");
   }
 
  private:

@@ -3,55 +3,19 @@
 
 #include "cowire/buffer.hpp"
 #include "cowire/bytes.hpp"
+#include "cowire/detail/holds_view.hpp"
 #include "cowire/detail/json_document.hpp"
-#include "cowire/detail/made_input.hpp"
 #include "cowire/error.hpp"
 #include "cowire/serializer.hpp"
+#include "cowire/serializers/json_options.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <concepts>
 #include <cstddef>
 #include <string>
 #include <utility>
 
-namespace cowire {
-
-/// What becomes of an object that has a key twice. RFC 8259 leaves it open, and peers that differ
-/// in it can be played off against each other.
-enum class DuplicateKeys {
-  refuse,  ///< It is malformed.
-  last,    ///< The last value counts.
-};
-
-/// The options of Json, Cbor and MessagePack.
-struct JsonOptions {
-  std::size_t depth = 64;  ///< How deep arrays and objects may be nested, at most 500.
-  DuplicateKeys duplicate_keys = DuplicateKeys::refuse;
-};
-
-/// How packets of a type are made documents of: by nlohmann-json's `to_json` and `from_json`, which
-/// it finds in the type's namespace. May be specialised, as for JsonChoice.
-template <class T>
-struct JsonConversion {
-  using packet = T;
-  static nlohmann::json to_document(const T& packet) {
-    nlohmann::json document;
-    detail::assign_json(document, packet);
-    return document;
-  }
-  static T from_document(nlohmann::json document) { return document.template get<T>(); }
-};
-
-/// Documents are packets as they are.
-template <>
-struct JsonConversion<nlohmann::json> {
-  using packet = nlohmann::json;
-  static const nlohmann::json& to_document(const nlohmann::json& packet) { return packet; }
-  static nlohmann::json from_document(nlohmann::json document) { return document; }
-};
-
-namespace detail {
+namespace cowire::detail {
 
 // What Json, Cbor and MessagePack have in common. A Format has `features`, `write` and `parse`.
 template <class T, class Format>
@@ -72,9 +36,7 @@ class JsonSerializer {
   // @throws Error invalid_argument if the depth is over 500: the stack has an end.
   explicit JsonSerializer(const JsonOptions& options) : options_(options) {
     if (options.depth > most_depth) {
-      ErrorContext context;
-      context.detail = "a depth must be at most " + std::to_string(most_depth);
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "a depth must be at most " + std::to_string(most_depth));
     }
   }
 
@@ -103,6 +65,4 @@ class JsonSerializer {
   JsonOptions options_;
 };
 
-}  // namespace detail
-
-}  // namespace cowire
+}  // namespace cowire::detail

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -39,9 +38,7 @@ class SeparatorScan {
     std::vector<std::string_view> all{separator};
     all.insert(all.end(), alternatives.begin(), alternatives.end());
     if (std::ranges::any_of(all, &std::string_view::empty)) {
-      ErrorContext context;
-      context.detail = "a separator must have at least 1 byte";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "a separator must have at least 1 byte");
     }
     if (all.size() == 1 && size_ <= separator_.size()) {
       std::ranges::copy(bytes_of(separator), separator_.begin());
@@ -112,7 +109,7 @@ class SeparatorScan {
       const Bytes rest = bytes.subspan(begin);
       if (rest.size() >= frame_limit()) [[unlikely]] {
         state = {0, true};
-        return Decoded<Packet>::bad(too_large(rest.size()), bytes.size() - unfinished(rest));
+        return Decoded<Packet>::bad(no_separator_in(rest.size()), bytes.size() - unfinished(rest));
       }
       state.scanned = rest.size() - std::min(rest.size(), size_ - 1);
       return unfinished_packet<Packet>(begin, bytes.size());
@@ -161,7 +158,7 @@ class SeparatorScan {
         state.scanned = begun;
         const std::size_t consumed = bytes.size() - begun;
         return discarding ? Decoded<Packet>::need_more(0, consumed)
-                          : Decoded<Packet>::bad(too_large(rest.size()), consumed);
+                          : Decoded<Packet>::bad(no_separator_in(rest.size()), consumed);
       }
       if (!discarding) {
         return finish<Packet>(rest.first(found.begin), begin + end, make);
@@ -210,7 +207,7 @@ class SeparatorScan {
     return n;
   }
 
-  Error too_large(std::size_t seen) const {
+  Error no_separator_in(std::size_t seen) const {
     ErrorContext context;
     context.detail = "no separator in " + std::to_string(seen) + " bytes";
     context.limit = limit_;

@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <string>
 #include <utility>
 #include <vector>
 

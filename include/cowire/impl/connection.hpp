@@ -45,10 +45,9 @@ void Connection<P, T, C>::switch_protocol(std::size_t index) {
     }
     reader_.switch_protocol(index);
   } else {
-    ErrorContext context;
-    context.detail = "cannot switch to protocol " + std::to_string(index) +
-                     ": the protocol of this connection is no SwitchableProtocol";
-    throw Error(errc::invalid_argument, std::move(context));
+    throw Error(errc::invalid_argument,
+                "cannot switch to protocol " + std::to_string(index) +
+                    ": the protocol of this connection is no SwitchableProtocol");
   }
 }
 

@@ -47,16 +47,13 @@ template <Protocol P, Transport T, class C>
 Task<void> Connection<P, T, C>::start_tls() {
   const auto self = shared_self();
   if constexpr (!StartsTls<T>) {
-    ErrorContext context;
-    context.detail =
-        "this connection cannot start TLS: it needs a StartTlsListener, or a StartTlsConnector";
-    throw Error(errc::invalid_argument, std::move(context));
+    throw Error(
+        errc::invalid_argument,
+        "this connection cannot start TLS: it needs a StartTlsListener, or a StartTlsConnector");
   } else {
     check_sendable();
     if (transport_->has_started_tls()) {
-      ErrorContext context;
-      context.detail = "TLS was started already";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "TLS was started already");
     }
     if (starting_tls_ || waiting_) {
       throw Error(errc::busy);

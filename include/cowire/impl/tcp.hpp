@@ -31,10 +31,9 @@ std::set<asio::ip::tcp::endpoint> resolve_to_listen(const Executor& executor,
     endpoints.insert(tcp::endpoint(found.endpoint().address(), port));
   }
   if (endpoints.empty()) {
-    ErrorContext context;
-    context.detail = "cannot listen on \"" + host +
-                     "\": " + (ec ? ec.message() : std::string("the name has no address"));
-    throw Error(errc::listen_failed, std::move(context));
+    throw Error(errc::listen_failed,
+                "cannot listen on \"" + host +
+                    "\": " + (ec ? ec.message() : std::string("the name has no address")));
   }
   return endpoints;
 }
@@ -88,10 +87,9 @@ std::vector<BasicTcpListener<Executor>> listen_tcp(const Executor& executor,
     ++tries;
   }
   if (!failures.empty() || listeners.empty()) {
-    ErrorContext context;
-    context.detail = "cannot listen on " +
-                     (failures.empty() ? "\"" + host + "\": no address of this machine" : failures);
-    throw Error(errc::listen_failed, std::move(context));
+    throw Error(errc::listen_failed,
+                "cannot listen on " +
+                    (failures.empty() ? "\"" + host + "\": no address of this machine" : failures));
   }
   return listeners;
 }

@@ -4,7 +4,7 @@
 #include "cowire/buffer.hpp"
 #include "cowire/bytes.hpp"
 #include "cowire/detail/base64.hpp"
-#include "cowire/detail/made_input.hpp"
+#include "cowire/detail/holds_view.hpp"
 #include "cowire/error.hpp"
 #include "cowire/framing.hpp"
 #include "cowire/serializer.hpp"
@@ -60,7 +60,7 @@ class Base64 {
   /// Appends the digits of the packet.
   /// @throws Error What the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);

@@ -10,7 +10,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <utility>
 
 namespace cowire {
@@ -112,7 +111,7 @@ class CborItems {
   /// @throws Error too_large: it is over the limit or too deep. not_sendable: the inner serializer
   /// wrote something else than one item. And what that throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);

@@ -41,7 +41,7 @@ class Checksummed {
   /// Appends the packet and its checksum.
   /// @throws Error What the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);

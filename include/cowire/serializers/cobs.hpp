@@ -58,13 +58,13 @@ class Cobs {
   /// Appends the packet, stuffed, and a 0.
   /// @throws Error too_large: it is over the limit. And what the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);
     const std::size_t size = out.size() - start;
     if (size > limit_) [[unlikely]] {
-      throw too_large(size);
+      throw too_large(size, limit_);
     }
     // The packet is moved to the end of its room, and stuffed from there to the front: the stuffed
     // bytes never reach those that are still to be read.
@@ -103,7 +103,8 @@ class Cobs {
     if (size > most_encoded()) [[unlikely]] {
       state.scanned = 0;
       state.discarding = end == npos;
-      return Result::bad(too_large(std::nullopt), begin + size + (state.discarding ? 0 : 1));
+      return Result::bad(too_large(std::nullopt, limit_),
+                         begin + size + (state.discarding ? 0 : 1));
     }
     if (end == npos) {
       state.scanned = size;
@@ -114,7 +115,7 @@ class Cobs {
     try {
       unstuff(bytes.subspan(begin, size), state.decoded);
       if (state.decoded.size() > limit_) [[unlikely]] {
-        return Result::bad(too_large(state.decoded.size()), consumed);
+        return Result::bad(too_large(state.decoded.size(), limit_), consumed);
       }
       return Result::packet(serializer_.deserialize(state.decoded), consumed);
     } catch (const Error& error) {
@@ -163,9 +164,7 @@ class Cobs {
     while (!bytes.empty()) {
       const auto size = std::to_integer<std::size_t>(bytes[0]);
       if (size == 0 || size > bytes.size()) {
-        ErrorContext context;
-        context.detail = "a block of COBS goes beyond the end of its packet";
-        throw Error(errc::malformed, std::move(context));
+        throw Error(errc::malformed, "a block of COBS goes beyond the end of its packet");
       }
       decoded.insert(decoded.end(), bytes.begin() + 1,
                      bytes.begin() + static_cast<std::ptrdiff_t>(size));
@@ -174,13 +173,6 @@ class Cobs {
         decoded.push_back(std::byte{0});
       }
     }
-  }
-
-  Error too_large(std::optional<std::size_t> size) const {
-    ErrorContext context;
-    context.size = size;
-    context.limit = limit_;
-    return Error(errc::too_large, std::move(context));
   }
 
   [[no_unique_address]] S serializer_;

@@ -3,7 +3,7 @@
 
 #include "cowire/buffer.hpp"
 #include "cowire/bytes.hpp"
-#include "cowire/detail/made_input.hpp"
+#include "cowire/detail/holds_view.hpp"
 #include "cowire/detail/zlib_stream.hpp"
 #include "cowire/error.hpp"
 #include "cowire/serializer.hpp"
@@ -57,25 +57,20 @@ class Compressed {
   explicit Compressed(S serializer = S{}, const CompressOptions& options = {})
       : serializer_(std::move(serializer)), options_(options) {
     if (options.level < 0 || options.level > 9) {
-      ErrorContext context;
-      context.detail = "a level of compression must be 0 to 9";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "a level of compression must be 0 to 9");
     }
   }
 
   /// Appends the packet, compressed.
   /// @throws Error too_large: it is over the limit. And what the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);
     const Bytes plain = out.since(start);
     if (plain.size() > options_.limit) [[unlikely]] {
-      ErrorContext context;
-      context.size = plain.size();
-      context.limit = options_.limit;
-      throw Error(errc::too_large, std::move(context));
+      throw too_large(plain.size(), options_.limit);
     }
     const std::vector<std::byte> copy(plain.begin(), plain.end());
     out.truncate(start);

@@ -99,7 +99,7 @@ class Sha256 {
   /// Appends the packet and its digest.
   /// @throws Error What the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     detail::serialize_with_digest(serializer_, packet, out, detail::sha256);
   }
@@ -135,9 +135,7 @@ class HmacSha256 {
   /// @throws Error invalid_argument: the key is empty.
   HmacSha256(S serializer, Bytes key) : serializer_(std::move(serializer)), key_(text_of(key)) {
     if (key.empty() || key.size() > INT_MAX) {
-      ErrorContext context;
-      context.detail = "a key of HMAC must not be empty";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "a key of HMAC must not be empty");
     }
   }
   HmacSha256(S serializer, std::string_view key)
@@ -146,7 +144,7 @@ class HmacSha256 {
   /// Appends the packet and its digest.
   /// @throws Error What the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     detail::serialize_with_digest(serializer_, packet, out, digest());
   }

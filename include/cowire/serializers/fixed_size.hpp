@@ -41,16 +41,14 @@ class FixedSize {
   /// @throws Error invalid_argument if the size is 0.
   FixedSize(S serializer, std::size_t size) : serializer_(std::move(serializer)), size_(size) {
     if (size == 0) {
-      ErrorContext context;
-      context.detail = "packets of a fixed size must have at least 1 byte";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "packets of a fixed size must have at least 1 byte");
     }
   }
 
   /// Appends the packet.
   /// @throws Error not_sendable: it has another size. And what the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);

@@ -67,7 +67,7 @@ class JsonDocuments {
   /// @throws Error too_large: it is over the limit or too deep. not_sendable: the inner serializer
   /// wrote something else than one document. And what that throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);
@@ -90,10 +90,7 @@ class JsonDocuments {
       throw not_one_document();
     }
     if (end > limit_) [[unlikely]] {
-      ErrorContext context;
-      context.size = end;
-      context.limit = limit_;
-      throw Error(errc::too_large, std::move(context));
+      throw too_large(end, limit_);
     }
     if (is_scalar) {
       out.append(std::byte{'\n'});
@@ -135,7 +132,7 @@ class JsonDocuments {
           state.scanned = 0;
           return std::exchange(state.discarding, true)
                      ? Result::need_more(0, bytes.size())
-                     : Result::bad(too_large(rest.size()), bytes.size());
+                     : Result::bad(no_end_in(rest.size()), bytes.size());
         }
         return Result::need_more(0, begin);
       }
@@ -248,7 +245,7 @@ class JsonDocuments {
     }
   }
 
-  Error too_large(std::size_t seen) const {
+  Error no_end_in(std::size_t seen) const {
     ErrorContext context;
     context.detail = "no end of the JSON document in " + std::to_string(seen) + " bytes";
     context.limit = limit_;
@@ -256,15 +253,12 @@ class JsonDocuments {
   }
 
   Error too_deep() const {
-    ErrorContext context;
-    context.detail = "more than " + std::to_string(depth_) + " brackets of JSON are open at once";
-    return Error(errc::too_large, std::move(context));
+    return Error(errc::too_large,
+                 "more than " + std::to_string(depth_) + " brackets of JSON are open at once");
   }
 
   static Error not_one_document() {
-    ErrorContext context;
-    context.detail = "what is to be sent is not one JSON document";
-    return Error(errc::not_sendable, std::move(context));
+    return Error(errc::not_sendable, "what is to be sent is not one JSON document");
   }
 
   [[no_unique_address]] S serializer_;

@@ -3,8 +3,8 @@
 
 #include "cowire/bytes.hpp"
 #include "cowire/converter.hpp"
+#include "cowire/detail/holds_view.hpp"
 #include "cowire/detail/json_document.hpp"
-#include "cowire/detail/made_input.hpp"
 #include "cowire/error.hpp"
 
 #include <nlohmann/json.hpp>
@@ -17,7 +17,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>

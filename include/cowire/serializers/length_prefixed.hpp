@@ -85,7 +85,7 @@ class LengthPrefixed {
   /// not_sendable: it is shorter than the header, or than the adjustment allows. And what the inner
   /// serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     std::ranges::fill(out.prepare(strip_).first(strip_), std::byte{0});
@@ -148,9 +148,7 @@ class LengthPrefixed {
 
   static void require(bool condition, const char* detail) {
     if (!condition) {
-      ErrorContext context;
-      context.detail = detail;
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, detail);
     }
   }
 
@@ -168,18 +166,9 @@ class LengthPrefixed {
             "the offset, strip and adjustment of a length must be at most 1 GiB");
   }
 
-  static Error too_large(std::uint64_t size, std::uint64_t limit) {
-    ErrorContext context;
-    context.size = size;
-    context.limit = limit;
-    return Error(errc::too_large, std::move(context));
-  }
-
   static Error malformed(std::uint64_t length) {
-    ErrorContext context;
-    context.detail =
-        "with a length of " + std::to_string(length) + " the frame would end inside of its header";
-    return Error(errc::malformed, std::move(context));
+    return Error(errc::malformed, "with a length of " + std::to_string(length) +
+                                      " the frame would end inside of its header");
   }
 
   // The bytes behind `strip` of a frame with this length, at most 2^64-1; nothing if the frame ends

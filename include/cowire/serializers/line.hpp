@@ -81,9 +81,7 @@ class LineSerializer {
         last_line_(options.last_line),
         encoding_(options.encoding) {
     if (options.accept_crlf && options.ending != LineEnding::lf) {
-      ErrorContext context;
-      context.detail = "accept_crlf goes with LineEnding::lf only";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "accept_crlf goes with LineEnding::lf only");
     }
   }
 
@@ -136,19 +134,14 @@ class LineSerializer {
 
   void check(Bytes line) const {
     if (line.size() > scan_.limit()) [[unlikely]] {
-      ErrorContext context;
-      context.size = line.size();
-      context.limit = scan_.limit();
-      throw Error(errc::too_large, std::move(context));
+      throw too_large(line.size(), scan_.limit());
     }
     std::size_t at = scan_.find_in(line);
     if (at == npos && scan_.drops_cr() && !line.empty() && line.back() == std::byte{'\r'}) {
       at = line.size() - 1;  // Would be taken for a part of the ending.
     }
     if (at != npos) [[unlikely]] {
-      ErrorContext context;
-      context.detail = "the text holds a line ending at byte " + std::to_string(at);
-      throw Error(errc::not_sendable, std::move(context));
+      throw Error(errc::not_sendable, "the text holds a line ending at byte " + std::to_string(at));
     }
     check_text(text_of(line), encoding_, errc::not_sendable);
   }

@@ -56,13 +56,13 @@ class Netstring {
   /// Appends the packet as a netstring.
   /// @throws Error too_large: it is over the limit. And what the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);
     const std::size_t size = out.size() - start;
     if (size > limit_) [[unlikely]] {
-      throw too_large(size);
+      throw too_large(size, limit_);
     }
     const std::string head = std::to_string(size) + ":";
     out.prepare(head.size() + 1);
@@ -105,7 +105,7 @@ class Netstring {
     }
     const std::size_t head = digits + 1;
     if (number > limit_) [[unlikely]] {
-      return Result::bad(too_large(number), begin + head + number + 1);  // Below 2^64.
+      return Result::bad(too_large(number, limit_), begin + head + number + 1);  // Below 2^64.
     }
     const auto size = static_cast<std::size_t>(number);
     if (size >= text.size() - head) {
@@ -133,13 +133,6 @@ class Netstring {
   static constexpr std::size_t most_digits = 19;
 
   static bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-  Error too_large(std::uint64_t size) const {
-    ErrorContext context;
-    context.size = size;
-    context.limit = limit_;
-    return Error(errc::too_large, std::move(context));
-  }
 
   // The byte at `wrong` is wrong; drops all up to the next comma.
   static Decoded<received_packet> bad(const char* detail, std::size_t wrong, Bytes bytes,

@@ -81,10 +81,7 @@ class Protobuf {
   void check_size(std::size_t size) const {
     const std::size_t most = std::min<std::size_t>(options_.limit, INT_MAX);
     if (size > most) [[unlikely]] {
-      ErrorContext context;
-      context.size = size;
-      context.limit = most;
-      throw Error(errc::too_large, std::move(context));
+      throw too_large(size, most);
     }
   }
 

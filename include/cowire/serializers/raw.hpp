@@ -42,9 +42,7 @@ class Raw {
   /// @throws Error invalid_argument if the limit is 0.
   explicit Raw(const RawOptions& options) : limit_(options.limit) {
     if (limit_ == 0) {
-      ErrorContext context;
-      context.detail = "the limit of Raw must be at least 1 byte";
-      throw Error(errc::invalid_argument, std::move(context));
+      throw Error(errc::invalid_argument, "the limit of Raw must be at least 1 byte");
     }
   }
 

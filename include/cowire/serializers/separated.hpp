@@ -60,22 +60,18 @@ class Separated {
   /// would be found in the wrong place. too_large: they are over the limit. And what the inner
   /// serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     serializer_.serialize(packet, out);
     const std::size_t size = out.size() - start;
     if (size > scan_.limit()) [[unlikely]] {
-      ErrorContext context;
-      context.size = size;
-      context.limit = scan_.limit();
-      throw Error(errc::too_large, std::move(context));
+      throw too_large(size, scan_.limit());
     }
     out.append(scan_.separator());
     if (const std::size_t at = scan_.ends_early(out.since(start), size); at != npos) [[unlikely]] {
-      ErrorContext context;
-      context.detail = "the packet holds the separator at byte " + std::to_string(at);
-      throw Error(errc::not_sendable, std::move(context));
+      throw Error(errc::not_sendable,
+                  "the packet holds the separator at byte " + std::to_string(at));
     }
   }
 

@@ -20,9 +20,7 @@ namespace cowire {
 ///
 /// Of the sending half only `sent_packet` and `serialize` are used.
 template <class Sent, StreamSerializer Received>
-  requires requires(const Sent& s, const typename Sent::sent_packet& packet, OutputBuffer& out) {
-    s.serialize(packet, out);
-  }
+  requires Writes<Sent, typename Sent::sent_packet>
 class Stapled {
  public:
   using sent_packet = typename Sent::sent_packet;
@@ -34,7 +32,7 @@ class Stapled {
 
   /// Appends the packet, as the sending half does.
   template <class Packet = sent_packet>
-    requires requires(const Sent& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<Sent, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     sent_.serialize(packet, out);
   }

@@ -66,9 +66,7 @@ class Tagged {
   /// @throws Error not_sendable: the variant is valueless. And what the inner serializer throws.
   void serialize(const sent_packet& packet, OutputBuffer& out) const {
     if (packet.valueless_by_exception()) {
-      ErrorContext context;
-      context.detail = "the variant is valueless by exception";
-      throw Error(errc::not_sendable, std::move(context));
+      throw Error(errc::not_sendable, "the variant is valueless by exception");
     }
     serialize(packet, out, std::index_sequence_for<Tags...>{});
   }

@@ -49,14 +49,14 @@ class VarintPrefixed {
   /// Appends the packet's length and the packet.
   /// @throws Error too_large: it is over the limit. And what the inner serializer throws.
   template <class Packet = sent_packet>
-    requires requires(const S& s, const Packet& p, OutputBuffer& o) { s.serialize(p, o); }
+    requires Writes<S, Packet>
   void serialize(const Packet& packet, OutputBuffer& out) const {
     const std::size_t start = out.size();
     out.append(std::byte{0});  // Room for the length of a small packet.
     serializer_.serialize(packet, out);
     const std::size_t size = out.size() - start - 1;
     if (size > limit_) [[unlikely]] {
-      throw too_large(size);
+      throw too_large(size, limit_);
     }
     std::size_t more = 0;
     for (std::uint64_t rest = size >> 7U; rest != 0; rest >>= 7U) {
@@ -95,7 +95,7 @@ class VarintPrefixed {
     }
     if (length > limit_) [[unlikely]] {
       const std::uint64_t room = std::numeric_limits<std::uint64_t>::max() - width;
-      return Result::bad(too_large(length), std::min(length, room) + width);
+      return Result::bad(too_large(length, limit_), std::min(length, room) + width);
     }
     const auto size = static_cast<std::size_t>(length);
     if (size > bytes.size() - width) {
@@ -116,13 +116,6 @@ class VarintPrefixed {
 
  private:
   static constexpr std::size_t most_width = 10;
-
-  Error too_large(std::uint64_t size) const {
-    ErrorContext context;
-    context.size = size;
-    context.limit = limit_;
-    return Error(errc::too_large, std::move(context));
-  }
 
   [[no_unique_address]] S serializer_;
   std::size_t limit_;

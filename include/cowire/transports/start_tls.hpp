@@ -34,9 +34,19 @@ class BasicStartTlsTransport {
  public:
   using executor_type = typename Next::executor_type;
 
-  /// `wrap(next)` gives the connection TLS, when it is to start.
-  BasicStartTlsTransport(Next next, std::function<Tls(Next)> wrap)
-      : state_(std::move(next)), wrap_(std::move(wrap)) {}
+  /// The server's end of a connection.
+  BasicStartTlsTransport(Next next, TlsServerContext context)
+      : state_(std::move(next)), wrap_([context = std::move(context)](Next plain) {
+          return Tls(std::move(plain), context);
+        }) {}
+
+  /// The client's end of a connection to the server of this name, or address, which its
+  /// certificate must have.
+  BasicStartTlsTransport(Next next, TlsClientContext context, std::string server_name)
+      : state_(std::move(next)),
+        wrap_([context = std::move(context), name = std::move(server_name)](Next plain) {
+          return Tls(std::move(plain), context, name);
+        }) {}
 
   executor_type get_executor() {
     return visit([](auto& now) { return now.get_executor(); });
@@ -148,7 +158,7 @@ class BasicStartTlsTransport {
   }
 
   std::variant<Next, Tls> state_;
-  std::function<Tls(Next)> wrap_;
+  std::function<Tls(Next)> wrap_;  // Gives the connection TLS, when it is to start.
 };
 
 using StartTlsTransport = BasicStartTlsTransport<TcpTransport>;
@@ -161,41 +171,11 @@ static_assert(StartsTls<StartTlsTransport> && !NeedsHandshake<StartTlsTransport>
 /// attacker between the two whether they ever do: where one may choose, listen with TLS from the
 /// first byte (TlsListener), or refuse all but the request for it until it was started.
 template <Listener L>
-class StartTlsListener {
+class StartTlsListener
+    : public detail::WrappingListener<L, BasicStartTlsTransport<typename L::transport_type>> {
  public:
-  using transport_type = BasicStartTlsTransport<typename L::transport_type>;
-
   StartTlsListener(L listener, TlsServerContext context)
-      : listener_(std::move(listener)), context_(std::move(context)) {}
-
-  auto get_executor() { return listener_.get_executor(); }
-
-  /// The next connection. @throws std::system_error @cancellation Total.
-  Task<transport_type> accept() {
-    using Next = typename L::transport_type;
-    auto next = co_await listener_.accept();
-    std::function<BasicTlsTransport<Next>(Next)> wrap = [context = context_](Next plain) {
-      return BasicTlsTransport<Next>(std::move(plain), context);
-    };
-    co_return transport_type(std::move(next), std::move(wrap));
-  }
-
-  /// A second listener on the same socket, as BasicTcpListener has it.
-  template <class Executor>
-    requires requires(L& listener, const Executor& executor) { listener.duplicate(executor); }
-  StartTlsListener duplicate(const Executor& executor) {
-    return StartTlsListener(listener_.duplicate(executor), context_);
-  }
-
-  bool is_open() const { return listener_.is_open(); }
-  void cancel() { listener_.cancel(); }
-  auto close() { return listener_.close(); }
-  Endpoint local_endpoint() const { return listener_.local_endpoint(); }
-  int native_handle() { return listener_.native_handle(); }
-
- private:
-  L listener_;
-  TlsServerContext context_;
+      : StartTlsListener::WrappingListener(std::move(listener), std::move(context)) {}
 };
 
 /// Listens on every address of a host, for connections that may start TLS: see listen_tcp().
@@ -204,11 +184,7 @@ template <class Executor>
 std::vector<StartTlsListener<BasicTcpListener<Executor>>> listen_start_tls(
     const Executor& executor, const std::string& host, std::uint16_t port,
     const TlsServerContext& context, const TcpListenOptions& options = {}) {
-  std::vector<StartTlsListener<BasicTcpListener<Executor>>> listeners;
-  for (auto& listener : listen_tcp(executor, host, port, options)) {
-    listeners.emplace_back(std::move(listener), context);
-  }
-  return listeners;
+  return detail::listen_wrapping<StartTlsListener>(executor, host, port, context, options);
 }
 
 /// Reaches a server without TLS, for a client that starts it later. A Connector:
@@ -241,16 +217,11 @@ class StartTlsConnector {
   template <class C>
   Task<std::optional<transport_type>> connect(asio::any_io_executor executor,
                                               std::shared_ptr<ConnectAttempt> attempt) const {
-    using Next = typename K::transport_type;
     auto next = co_await connector_.template connect<C>(executor, attempt);
     if (!next) {
       co_return std::nullopt;
     }
-    std::function<BasicTlsTransport<Next>(Next)> wrap = [context = context_,
-                                                         name = server_name_](Next plain) {
-      return BasicTlsTransport<Next>(std::move(plain), context, name);
-    };
-    co_return transport_type(*std::move(next), std::move(wrap));
+    co_return transport_type(*std::move(next), context_, server_name_);
   }
 
  private:

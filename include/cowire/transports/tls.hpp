@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cowire/connector.hpp"
+#include "cowire/detail/tls_listener.hpp"
 #include "cowire/detail/tls_operations.hpp"
 #include "cowire/error.hpp"
 #include "cowire/task.hpp"
@@ -170,37 +171,11 @@ using TlsTransport = BasicTlsTransport<TcpTransport>;
 /// TLS for what another listener accepts. A Listener. The handshake is made by the connection
 /// itself, within Limits::handshake_timeout: one that is slow keeps nobody waiting.
 template <Listener L>
-class TlsListener {
+class TlsListener
+    : public detail::WrappingListener<L, BasicTlsTransport<typename L::transport_type>> {
  public:
-  using transport_type = BasicTlsTransport<typename L::transport_type>;
-
   TlsListener(L listener, TlsServerContext context)
-      : listener_(std::move(listener)), context_(std::move(context)) {}
-
-  auto get_executor() { return listener_.get_executor(); }
-
-  /// The next connection. @throws std::system_error @cancellation Total.
-  Task<transport_type> accept() {
-    auto next = co_await listener_.accept();
-    co_return transport_type(std::move(next), context_);
-  }
-
-  /// A second listener on the same socket, as BasicTcpListener has it.
-  template <class Executor>
-    requires requires(L& listener, const Executor& executor) { listener.duplicate(executor); }
-  TlsListener duplicate(const Executor& executor) {
-    return TlsListener(listener_.duplicate(executor), context_);
-  }
-
-  bool is_open() const { return listener_.is_open(); }
-  void cancel() { listener_.cancel(); }
-  auto close() { return listener_.close(); }
-  Endpoint local_endpoint() const { return listener_.local_endpoint(); }
-  int native_handle() { return listener_.native_handle(); }
-
- private:
-  L listener_;
-  TlsServerContext context_;
+      : TlsListener::WrappingListener(std::move(listener), std::move(context)) {}
 };
 
 /// Listens with TLS on every address of a host: see listen_tcp().
@@ -209,11 +184,7 @@ template <class Executor>
 std::vector<TlsListener<BasicTcpListener<Executor>>> listen_tls(
     const Executor& executor, const std::string& host, std::uint16_t port,
     const TlsServerContext& context, const TcpListenOptions& options = {}) {
-  std::vector<TlsListener<BasicTcpListener<Executor>>> listeners;
-  for (auto& listener : listen_tcp(executor, host, port, options)) {
-    listeners.emplace_back(std::move(listener), context);
-  }
-  return listeners;
+  return detail::listen_wrapping<TlsListener>(executor, host, port, context, options);
 }
 
 /// Reaches a server through TLS. A Connector:

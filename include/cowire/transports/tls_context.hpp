@@ -104,9 +104,7 @@ struct TlsSettings {
 };
 
 [[noreturn]] inline void tls_misuse(const std::string& what, const std::error_code& ec = {}) {
-  ErrorContext context;
-  context.detail = what + (ec ? ": " + ec.message() : "");
-  throw Error(errc::invalid_argument, std::move(context));
+  throw Error(errc::invalid_argument, what + (ec ? ": " + ec.message() : ""));
 }
 
 inline std::string alpn_wire(const std::vector<std::string>& names) {

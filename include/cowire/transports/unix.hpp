@@ -272,10 +272,8 @@ class BasicUnixListener
       const auto code = detail::as_system_error(error.code());
       problem = code == std::errc::address_in_use ? detail::why_in_use(path) : code.message();
     }
-    ErrorContext context;
-    context.detail =
-        "cannot listen on " + to_string(detail::endpoint_of_path(path)) + ": " + problem;
-    throw Error(errc::listen_failed, std::move(context));
+    throw Error(errc::listen_failed,
+                "cannot listen on " + to_string(detail::endpoint_of_path(path)) + ": " + problem);
   }
 
   /// The next connection. @throws std::system_error @cancellation Total.
