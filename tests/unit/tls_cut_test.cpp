@@ -27,12 +27,12 @@ enum class Way { fin, reset };
 // The bytes from one side to the other, record by record.
 class Lane {
  public:
-  Lane(const Guest& from, Guest& to) : from_(&from), to_(&to) {}
+  Lane(const std::optional<Guest>& from, std::optional<Guest>& to) : from_(&from), to_(&to) {}
 
   // Passes the next record, if it has come. @returns Whether it has.
   bool pass() {
     const std::size_t size = next_size();
-    to_->say(from_->heard().substr(passed_, size));
+    (*to_)->say((*from_)->heard().substr(passed_, size));
     passed_ += size;
     return size != 0;
   }
@@ -40,7 +40,7 @@ class Lane {
   bool pass_most() {
     const std::size_t size = next_size();
     if (size != 0) {
-      to_->say(from_->heard().substr(passed_, size - 1));
+      (*to_)->say((*from_)->heard().substr(passed_, size - 1));
     }
     return size != 0;
   }
@@ -49,7 +49,7 @@ class Lane {
   // RFC 8446, section 5.1: type, version, length.
   std::size_t next_size() const {
     constexpr std::size_t header = 5;
-    const std::string& heard = from_->heard();
+    const std::string& heard = (*from_)->heard();
     if (heard.size() < passed_ + header) {
       return 0;
     }
@@ -60,8 +60,8 @@ class Lane {
     return heard.size() < passed_ + size ? 0 : size;
   }
 
-  const Guest* from_;
-  Guest* to_;
+  const std::optional<Guest>* from_;
+  std::optional<Guest>* to_;
   std::size_t passed_ = 0;
 };
 
@@ -148,8 +148,8 @@ struct Conversation {
   std::optional<Guest> to_server{guest_on(world.tls_door.connect())};
   std::optional<Guest> to_client;
   std::shared_ptr<Outcome> outcome;
-  Lane up{*to_client, *to_server};
-  Lane down{*to_server, *to_client};
+  Lane up{to_client, to_server};
+  Lane down{to_server, to_client};
 };
 
 TlsClientContext client_of_version(int version) {
