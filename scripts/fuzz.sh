@@ -20,16 +20,21 @@ if [ $# -le 2 ]; then  # A folder without a fuzzer: its library was not found.
   [ -z "$left_out" ] || [ -z "${CI:-}" ] || die "$program cannot fuzz: $left_out"
   [ -z "$left_out" ] || echo "left out, for want of a library: $left_out"
 fi
-for target in "${targets[@]}"; do
+
+fuzz() {
+  local target=$1 log=build/fuzz/$1.log
   mkdir -p "build/fuzz/$target"
-  log=build/fuzz/$target.log
   "$program" "--target=$target" -max_total_time="$seconds" -seed=1 -max_len=512 -timeout=10 \
     -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" \
     "build/fuzz/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 ||
-    { tail -n 60 "$log"; die "the fuzzer of $target: see build/fuzz"; }
+    { tail -n 60 "$log"; echo "the fuzzer of $target failed: see build/fuzz" >&2; return 255; }
   awk -v target="$target" '
     /stat::number_of_executed_units/ { runs = $2 }
     /stat::peak_rss_mb/ { memory = $2 }
     $1 ~ /^#/ && / cov: / { for (i = 1; i < NF; ++i) if ($i == "cov:") covered = $(i + 1) }
     END { printf "%-22s %9d runs, %5d edges, %4d MB, no failure\n", target, runs, covered, memory }' "$log"
-done
+}
+export -f fuzz
+export program seconds
+# As many at once as there are processors; xargs begins no more after the first failure.
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I '{}' bash -c 'fuzz {}'
