@@ -23,10 +23,10 @@ class AllocationWatch {
 
   /// Makes the allocation with the number `failing` fail; the first is 0.
   explicit AllocationWatch(std::size_t failing) noexcept
-      : failing_(failing), outer_(std::exchange(current_, this)) {}
+      : failing_(failing), outer_(std::exchange(current, this)) {}
   AllocationWatch(const AllocationWatch&) = delete;
   AllocationWatch& operator=(const AllocationWatch&) = delete;
-  ~AllocationWatch() { current_ = outer_; }
+  ~AllocationWatch() { current = outer_; }
 
   std::size_t count() const noexcept { return count_; }
   std::size_t bytes() const noexcept { return bytes_; }      ///< The sum of their sizes.
@@ -43,7 +43,7 @@ class AllocationWatch {
  private:
   friend bool allocation_fails(std::size_t size) noexcept;
   static constexpr auto none = static_cast<std::size_t>(-1);
-  static inline constinit thread_local AllocationWatch* current_ = nullptr;
+  static inline constinit thread_local AllocationWatch* current = nullptr;
 
   bool fails(std::size_t size) noexcept {
     bytes_ += size;
@@ -60,7 +60,7 @@ class AllocationWatch {
 
 /// For an `operator new`: whether it is to throw std::bad_alloc now.
 inline bool allocation_fails(std::size_t size) noexcept {
-  return AllocationWatch::current_ != nullptr && AllocationWatch::current_->fails(size);
+  return AllocationWatch::current != nullptr && AllocationWatch::current->fails(size);
 }
 
 }  // namespace cowire::testing
