@@ -32,6 +32,13 @@ bool is(std::string_view line, std::string_view command) {
          });
 }
 
+// For the terminal, which would obey what senders put behind an escape character.
+std::string shown(std::string text) {
+  const auto is_control = [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; };
+  std::replace_if(text.begin(), text.end(), is_control, '?');
+  return text;
+}
+
 struct Mailbox {
   static constexpr std::size_t most_bytes = 1'000'000;
   static constexpr std::size_t most_recipients = 32'000;  // in bytes: more than a hundred of them
@@ -95,8 +102,8 @@ struct Mailbox {
         }
       }
       if (fits) {
-        std::printf("from %s to%s: %zu bytes\n%s", mail.sender.c_str(), mail.recipients.c_str(),
-                    text.size(), text.c_str());
+        std::printf("from %s to%s: %zu bytes\n%s", shown(mail.sender).c_str(),
+                    shown(mail.recipients).c_str(), text.size(), shown(text).c_str());
       }
       mail = {};
       client.send_packet(fits ? "250 taken" : "552 too much mail");

@@ -51,10 +51,11 @@ def smtplib_sends_mail():
             client.ehlo()
             check(not client.has_extn("STARTTLS"), "it does not offer TLS twice")
             client.sendmail("me@example.org", ["you@example.org", "they@example.org"],
-                            "Subject: hello\n\nSee you.\n.\nA dot was there.\n")
+                            "Subject: hello\n\nSee you.\n.\nA dot was there.\n\x1b]0;title\a\n")
         server.out.wait_for(r"from <me@example.org> to <you@example.org> <they@example.org>")
         server.out.wait_for(r"^\.$")
         server.out.wait_for(r"^A dot was there\.$")
+        server.out.wait_for(r"^\?\]0;title\?$")  # No terminal shall obey it.
         server.stop()
 
 
