@@ -14,7 +14,7 @@ FuzzTarget target;
 
 }  // namespace
 
-extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {  // NOLINT
+extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
   constexpr std::string_view option = "--target=";  // libFuzzer ignores what begins with --
   for (int i = 1; i < *count; ++i) {
     const std::string_view argument = (*arguments)[i];
@@ -33,6 +33,6 @@ extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {  // NOLINT
   return 0;
 }
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return target.run(data, size);
 }
