@@ -114,7 +114,7 @@ class SwitchableProtocol {
         state.state.template emplace<I>();
       }
       answer.emplace(decode(protocol, *std::get_if<I>(&state.state)).transform([](auto&& packet) {
-        return received_packet(std::in_place_index<I>, std::move(packet));
+        return received_packet(std::in_place_index<I>, std::forward<decltype(packet)>(packet));
       }));
     });
     return *std::move(answer);
