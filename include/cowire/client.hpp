@@ -171,7 +171,8 @@ class Client {
   void send_eof() { connected()->send_eof(); }
 
   /// Goes on with another protocol: see Peer::switch_protocol(). A new connection begins with the
-  /// first one.
+  /// first one. A packet that a cancelled receive has left for the next one is still the old
+  /// protocol's.
   /// @throws Error not_connected; invalid_argument: there is no such protocol; busy, while a
   /// receive waits.
   void switch_protocol(std::size_t index)

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -299,7 +300,8 @@ class Error : public std::system_error {
       : std::system_error(code), data_(std::make_shared<const Data>(code, std::move(context))) {}
 
   /// `detail` says what exactly is wrong: it takes the place of the code's own text.
-  Error(std::error_code code, std::string detail) : Error(code, only(std::move(detail))) {}
+  template <std::convertible_to<std::string> Detail>  // Or braces could mean it, too.
+  Error(std::error_code code, Detail&& detail) : Error(code, only(std::forward<Detail>(detail))) {}
 
   const char* what() const noexcept override { return data_->what.c_str(); }
 

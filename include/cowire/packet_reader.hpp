@@ -40,9 +40,7 @@ class PacketReader {
 
   /// @lifetime Protocol and pool must outlive the reader.
   PacketReader(const P& protocol, BlockPool& pool, std::size_t receive_limit)
-      : protocol_(&protocol),
-        limit_(std::max(receive_limit, with_overhead(protocol.frame_limit()))),
-        input_(pool) {}
+      : protocol_(&protocol), receive_limit_(receive_limit), input_(pool) {}
 
   /// Takes out the next packet, or error.
   Outcome next(Slot& slot) {
@@ -70,7 +68,7 @@ class PacketReader {
     if (ended_) {
       return finish(slot);
     }
-    if (std::max(input_.size(), wanted_) > limit_) {
+    if (std::max(input_.size(), wanted_) > limit()) {
       return overrun(slot);
     }
     return Outcome::nothing;
@@ -114,9 +112,10 @@ class PacketReader {
     mid_packet_ = input_.size() != 0;
   }
 
-  /// Forgets the bytes that are left, and gives the memory back.
+  /// Forgets the bytes that are left, and gives the memory back: no packets are to come.
   void drop() {
     drop_everything();
+    decoder_ = {};
     input_.release();
   }
 
@@ -139,6 +138,15 @@ class PacketReader {
 
   static std::size_t with_overhead(std::size_t limit) noexcept {
     return limit + std::min(frame_overhead, std::numeric_limits<std::size_t>::max() - limit);
+  }
+
+  // Of the protocol that decodes: what is fit for peers that logged in is too much for strangers.
+  std::size_t limit() const {
+    if constexpr (SwitchesProtocol<P>) {
+      return std::max(receive_limit_, with_overhead(protocol_->frame_limit(decoder_)));
+    } else {
+      return std::max(receive_limit_, with_overhead(protocol_->frame_limit()));
+    }
   }
 
   Outcome take(Decoded<packet_type>& decoded, Bytes bytes, Slot& slot) {
@@ -202,7 +210,7 @@ class PacketReader {
     ErrorContext context;
     context.detail = "the serializer finds no packet in the bytes received";
     context.size = std::max(input_.size(), wanted_);
-    context.limit = limit_;
+    context.limit = limit();
     slot.error.emplace(Error(errc::too_large, std::move(context)).with_peer({}, input_.readable()));
     drop_everything();
     return Outcome::packet;
@@ -245,7 +253,7 @@ class PacketReader {
   }
 
   const P* protocol_;
-  std::size_t limit_;
+  std::size_t receive_limit_;
   ReceiveBuffer input_;
   [[no_unique_address]] typename P::decoder_state decoder_{};
   std::size_t wanted_ = 0;     // How many bytes the decoder wants to see before it is asked again.

@@ -106,7 +106,7 @@ class Peer {
   ///     }
   ///
   /// To be called behind a packet. Behind an error a part of the bad frame may be there still, and
-  /// goes to the new protocol.
+  /// goes to the new protocol; but where a header has said how much is left of it, that is skipped.
   /// @throws Error invalid_argument: there is no such protocol, or only one; busy, while a receive
   /// waits.
   void switch_protocol(std::size_t index) { channel_->switch_protocol(index); }

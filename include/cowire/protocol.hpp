@@ -21,7 +21,7 @@ namespace cowire {
 ///     expression          result                    meaning
 ///     P::sent_packet      type                      what send_packet() takes
 ///     P::received_packet  type                      what the handler receives
-///     P::decoder_state    type                      what to remember of one stream
+///     P::decoder_state    type                      what to remember of one stream; movable
 ///     p.serialize(q, out)                           appends q's bytes; throws if it cannot
 ///     p.decode(b, m)      Decoded<received_packet>  as StreamSerializer
 ///     p.decode_end(b, m)  Decoded<received_packet>  as StreamSerializer; `bad` with
@@ -29,6 +29,7 @@ namespace cowire {
 ///     p.frame_limit()     std::size_t               the most bytes a frame may have, 0: not known
 template <class P>
 concept Protocol = std::default_initializable<typename P::decoder_state> &&
+                   std::movable<typename P::decoder_state> &&
                    requires(const P& p, const typename P::sent_packet& packet, OutputBuffer& out,
                             Bytes bytes, typename P::decoder_state& state) {
                      p.serialize(packet, out);
@@ -47,6 +48,7 @@ concept SwitchesProtocol =
     Protocol<P> && requires(const P& p, std::size_t index, typename P::decoder_state& state) {
       p.switch_to(index, state);
       p.restart(state);
+      { p.frame_limit(std::as_const(state)) } -> std::convertible_to<std::size_t>;
     };
 
 /// Stands for "no converter": the handler sees what the serializer carries.

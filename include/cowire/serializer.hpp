@@ -50,7 +50,8 @@ concept Serializer =
 ///     S::sent_packet      type                   what is written
 ///     S::received_packet  type                   what is read; may be a view into the input
 ///     S::decoder_state    type                   what to remember of one stream between two
-///                                                calls, default constructed at its start
+///                                                calls, default constructed at its start;
+///                                                movable
 ///     s.serialize(p,out)                         appends p's bytes, its end marked
 ///     s.decode(b, m)      Decoded<received_      looks at all the bytes received and not yet
 ///                         packet>                consumed: less than a packet, a packet, or bad
@@ -73,6 +74,7 @@ concept Serializer =
 template <class S>
 concept StreamSerializer =
     std::default_initializable<typename S::decoder_state> &&
+    std::movable<typename S::decoder_state> &&
     requires(const S& s, const typename S::sent_packet& packet, OutputBuffer& out, Bytes bytes,
              typename S::decoder_state& state) {
       typename S::sent_packet;

@@ -33,6 +33,9 @@ namespace cowire {
 /// came before, and belong to no packet yet, go to the new one. What is sent is written by the
 /// protocol whose alternative it is, so that an agreement in the old language can be followed by
 /// packets in the new one at once: each direction has its own moment.
+///
+/// Where two protocols have packets of one type, as here, say by number which is meant:
+/// `Phases::sent_packet(std::in_place_index<1>, "hi")`, and `std::get<1>(packet)`.
 template <Protocol... Ps>
   requires(sizeof...(Ps) > 0)
 class SwitchableProtocol {
@@ -75,8 +78,20 @@ class SwitchableProtocol {
 
   /// The largest of the limits that the protocols state.
   std::size_t frame_limit() const noexcept {
-    return std::apply([](const Ps&... each) { return std::max({each.frame_limit()...}); },
-                      protocols_);
+    return std::apply(
+        [](const Ps&... each) {
+          return std::max({static_cast<std::size_t>(each.frame_limit())...});
+        },
+        protocols_);
+  }
+
+  /// That of the protocol that decodes.
+  std::size_t frame_limit(const decoder_state& state) const noexcept {
+    std::size_t limit = 0;
+    with(state.current, [&limit]<std::size_t I>(const auto& protocol, Number<I>) {
+      limit = static_cast<std::size_t>(protocol.frame_limit());
+    });
+    return limit;
   }
 
   /// From the next call on, protocol `index` decodes: for connections, see Peer::switch_protocol().
@@ -110,8 +125,9 @@ class SwitchableProtocol {
   Decoded<received_packet> decode_by(decoder_state& state, Decode decode) const {
     std::optional<Decoded<received_packet>> answer;
     with(state.current, [&]<std::size_t I>(const auto& protocol, Number<I>) {
-      if (std::exchange(state.restarts, false)) {
-        state.state.template emplace<I>();
+      if (state.restarts || state.state.index() != I) {
+        state.state.template emplace<I>();  // If this throws, the next call tries again.
+        state.restarts = false;
       }
       answer.emplace(decode(protocol, *std::get_if<I>(&state.state)).transform([](auto&& packet) {
         return received_packet(std::in_place_index<I>, std::forward<decltype(packet)>(packet));

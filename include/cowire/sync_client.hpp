@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cowire/client.hpp"
+#include "cowire/detail/holds_view.hpp"
 #include "cowire/detail/sync_loop.hpp"
 #include "cowire/tls_info.hpp"
 
@@ -14,7 +15,6 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -37,11 +37,11 @@ namespace cowire {
 /// the time limit. Only the destructor must be the last call. Not to be used inside a handler or a
 /// task: it would stop everything else on that executor. Can be neither copied nor moved.
 ///
-/// Packets that are views, such as std::string_view, do not compile: nothing would hold the buffer
-/// that they point into while other threads receive.
+/// Packets that are views, such as std::string_view, or variants of these, do not compile: nothing
+/// would hold the buffer that they point into while other threads receive.
 template <Protocol P>
 class SyncClient {
-  static_assert(!std::ranges::borrowed_range<typename P::received_packet>,
+  static_assert(!detail::holds_view<typename P::received_packet>,
                 "a SyncClient cannot receive packets that are views: the buffer that they point "
                 "into belongs to whichever thread receives next; take a serializer whose "
                 "received_packet owns its bytes, such as LineSerializer<std::string>");

@@ -43,6 +43,12 @@ TEST_CASE("a detail takes the place of the code's own text") {
   CHECK(std::string(error.what()).starts_with("no size: check"));
 }
 
+TEST_CASE("braces are a context, not a detail") {
+  const Error error(errc::malformed, {"no size", {}, {}, 7, {}, {}, {}, {}, {}});
+  CHECK(error.context().position == 7);
+  CHECK(Error(errc::closed, {}).context().detail.empty());
+}
+
 TEST_CASE("every errc has one text of its own: what happened and what to do") {
   std::set<std::string> messages;
   for (int value = 1; value <= last_errc; ++value) {

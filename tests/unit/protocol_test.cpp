@@ -53,6 +53,16 @@ struct Calculator {
   }
 };
 
+/// What it remembers of a stream cannot be replaced.
+struct Sticky : LineSerializer<> {
+  struct decoder_state : LineSerializer<>::decoder_state {
+    decoder_state() = default;
+    decoder_state(const decoder_state&) = delete;
+    decoder_state& operator=(const decoder_state&) = delete;
+  };
+};
+static_assert(StreamSerializer<LineSerializer<>> && !StreamSerializer<Sticky>);
+
 using Plain = StreamProtocol<LineSerializer<>>;
 using Converted = StreamProtocol<LineSerializer<std::string_view>, Calculator>;
 

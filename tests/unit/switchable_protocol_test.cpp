@@ -13,7 +13,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -50,6 +52,47 @@ template <class Packet>
 struct Sends {
   using sent_packet = Packet;
   void serialize(const Packet&, OutputBuffer&) const {}
+};
+
+/// Single bytes, on the heap. Its limit is an int, and it has no default.
+struct Heap {
+  using sent_packet = std::unique_ptr<std::byte>;
+  using received_packet = std::unique_ptr<std::byte>;
+  struct decoder_state {};
+
+  explicit Heap(int stated) : limit(stated) {}
+
+  void serialize(const sent_packet& packet, OutputBuffer& out) const { out.append(*packet); }
+  Decoded<received_packet> decode(Bytes bytes, decoder_state&) const {
+    return Decoded<received_packet>::packet(std::make_unique<std::byte>(bytes[0]), 1);
+  }
+  Decoded<received_packet> decode_end(Bytes bytes, decoder_state& state) const {
+    return decode(bytes, state);
+  }
+  int frame_limit() const { return limit; }
+
+  int limit;
+};
+
+/// Never finds a packet, and has no limit. Remembers `memory`, unless that is null.
+struct Hungry {
+  using sent_packet = std::string;
+  using received_packet = std::string;
+  struct decoder_state {
+    decoder_state() {
+      if (memory == nullptr) {
+        throw std::runtime_error("no memory");
+      }
+    }
+    std::shared_ptr<int> kept = memory;
+  };
+
+  void serialize(std::string_view, OutputBuffer&) const {}
+  Decoded<std::string> decode(Bytes, decoder_state&) const {
+    return Decoded<std::string>::need_more();
+  }
+
+  static inline std::shared_ptr<int> memory = std::make_shared<int>(0);
 };
 
 using Lines = StreamProtocol<LineSerializer<>>;
@@ -229,4 +272,82 @@ TEST_CASE("a variant that lost its value cannot be sent") {
 TEST_CASE("the largest frame limit is the connection's") {
   CHECK(phases().frame_limit() ==
         std::max({Lines(LineSerializer<>({.limit = 20})).frame_limit(), Stuffed().frame_limit()}));
+}
+
+TEST_CASE("without a limit of its own a protocol has the connection's, not that of another one") {
+  using Either = SwitchableProtocol<StreamProtocol<Hungry>, Lines>;
+  const Either protocol(StreamProtocol<Hungry>{}, Lines(LineSerializer<>({.limit = 4000})));
+  BlockPool pool;
+  PacketReader<Either> reader(protocol, pool, 100);
+  PacketReader<Either>::Slot slot;
+  const auto push = [&](std::size_t n) {
+    const MutableBytes room = reader.prepare();
+    REQUIRE(room.size() >= n);
+    std::ranges::fill(room.first(n), std::byte{'x'});
+    reader.commit(n);
+    return reader.next(slot);
+  };
+  CHECK(push(100) == PacketReader<Either>::Outcome::nothing);
+  CHECK(push(1) == PacketReader<Either>::Outcome::packet);
+  REQUIRE(slot.error);
+  CHECK(slot.error->code() == errc::too_large);
+  CHECK(slot.error->context().limit == 100);
+  reader.switch_protocol(1);
+  CHECK(push(400) == PacketReader<Either>::Outcome::nothing);
+}
+
+TEST_CASE("a rest of known size is skipped by whichever protocol comes next") {
+  Reader reader;
+  reader.use(1);
+  reader.push("\x28" + std::string(10, 'x'));
+  reader.use(0);
+  reader.push(std::string(30, 'x') + "ok\n");
+  CHECK(reader.journal == Journal{"(" + make_error_code(errc::too_large).message() + ")", "0:ok"});
+}
+
+TEST_CASE("a reader that is dropped keeps nothing that the protocol remembered") {
+  using Either = SwitchableProtocol<Lines, StreamProtocol<Hungry>>;
+  const Either protocol;
+  BlockPool pool;
+  PacketReader<Either> reader(protocol, pool, 100);
+  PacketReader<Either>::Slot slot;
+  reader.switch_protocol(1);
+  reader.prepare()[0] = std::byte{'x'};
+  reader.commit(1);
+  CHECK(reader.next(slot) == PacketReader<Either>::Outcome::nothing);
+  CHECK(Hungry::memory.use_count() == 2);
+  reader.drop();
+  CHECK(Hungry::memory.use_count() == 1);
+}
+
+TEST_CASE("a state that could not be made is made at the next call") {
+  using Either = SwitchableProtocol<Lines, StreamProtocol<Hungry>>;
+  const Either protocol;
+  Either::decoder_state state;
+  protocol.switch_to(1, state);
+  auto memory = std::exchange(Hungry::memory, nullptr);
+  CHECK_THROWS_AS((void)protocol.decode(bytes_of("x"), state), std::runtime_error);
+  Hungry::memory = std::move(memory);
+  CHECK(protocol.decode(bytes_of("x"), state).needs_more());
+  CHECK(state.state.index() == 1);
+}
+
+TEST_CASE(
+    "one protocol twice, one that has no default, packets that are only moved, one in another") {
+  using Inner = SwitchableProtocol<Heap, Heap, Lines>;
+  using Outer = SwitchableProtocol<Inner, Lines>;
+  static_assert(SwitchesProtocol<Outer> && !std::default_initializable<Outer>);
+  const Outer protocol(Inner(Heap(1), Heap(2), Lines()), Lines());
+  Outer::decoder_state state;
+  auto decoded = protocol.decode(bytes_of("ab\n"), state);
+  CHECK(decoded.consumed() == 1);
+  CHECK(*std::get<0>(std::get<0>(decoded.value())) == std::byte{'a'});
+  protocol.switch_to(1, state);
+  CHECK(std::get<1>(protocol.decode(bytes_of("b\n"), state).value()) == "b");
+
+  BlockPool pool;
+  OutputBuffer out(pool);
+  Inner::sent_packet packet(std::in_place_index<1>, std::make_unique<std::byte>(std::byte{'c'}));
+  protocol.serialize(Outer::sent_packet(std::in_place_index<0>, std::move(packet)), out);
+  CHECK(text_of(out.readable()) == "c");
 }

@@ -4,6 +4,7 @@
 #include "cowire/serializers/length_prefixed.hpp"
 #include "cowire/serializers/line.hpp"
 #include "cowire/serializers/text.hpp"
+#include "cowire/switchable_protocol.hpp"
 #include "cowire/transports/unix.hpp"
 #include "support/thrown.hpp"
 
@@ -511,6 +512,25 @@ TEST_CASE("C19: SyncClient: threads that receive take turns; the wait for the tu
   CHECK(first.get() == "first");
   CHECK(second.get() == "x");
   CHECK(third.get() == "x");
+}
+
+TEST_CASE("SyncClient: a switch of the protocol waits for the thread that receives") {
+  using Frames = StreamProtocol<LengthPrefixed<Text<>>>;
+  asio::io_context io;
+  tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
+  const Lines lines{WatchedLines()};
+  SyncClient client("127.0.0.1", acceptor.local_endpoint().port(),
+                    SwitchableProtocol(lines, Frames(LengthPrefixed<Text<>>({}, {.width = 1}))));
+  tcp::socket server = acceptor.accept();
+  auto first = std::async(std::launch::async,
+                          [&] { return code_of([&] { (void)client.recv_packet(200ms); }); });
+  asio::write(server, asio::buffer("\2h", 2));
+  lines.serializer().looks->wait(0);
+  client.switch_protocol(1);  // It would be busy.
+  CHECK(first.get() == errc::timeout);
+  asio::write(server, asio::buffer("i", 1));
+  CHECK(std::get<1>(client.recv_packet(30s)) == "hi");
+  server.close();
 }
 
 TEST_CASE("C6: SyncClient: close wakes the threads that wait") {
