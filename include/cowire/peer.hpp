@@ -105,8 +105,9 @@ class Peer {
   ///       client.switch_protocol(1);
   ///     }
   ///
-  /// To be called behind a packet. Behind an error a part of the bad frame may be there still, and
-  /// goes to the new protocol; but where a header has said how much is left of it, that is skipped.
+  /// To be called behind a packet; without effect once the connection is closed. Behind an error a
+  /// part of the bad frame may be there still, and goes to the new protocol; but where a header has
+  /// said how much is left of it, that is skipped.
   /// @throws Error invalid_argument: there is no such protocol, or only one; busy, while a receive
   /// waits.
   void switch_protocol(std::size_t index) { channel_->switch_protocol(index); }

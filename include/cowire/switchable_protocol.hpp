@@ -39,6 +39,10 @@ namespace cowire {
 template <Protocol... Ps>
   requires(sizeof...(Ps) > 0)
 class SwitchableProtocol {
+  static_assert((!SwitchesProtocol<Ps> && ...),
+                "nobody could switch a SwitchableProtocol inside of another: list all of the "
+                "protocols in one");
+
  public:
   using sent_packet = std::variant<typename Ps::sent_packet...>;
   using received_packet = std::variant<typename Ps::received_packet...>;

@@ -122,7 +122,7 @@ class SyncClient {
   }
 
   /// Goes on with another protocol, as Client::switch_protocol() does. Waits for threads that
-  /// receive.
+  /// receive, for as long as they do.
   void switch_protocol(std::size_t index)
     requires SwitchesProtocol<P>
   {

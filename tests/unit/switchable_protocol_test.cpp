@@ -332,22 +332,21 @@ TEST_CASE("a state that could not be made is made at the next call") {
   CHECK(state.state.index() == 1);
 }
 
-TEST_CASE(
-    "one protocol twice, one that has no default, packets that are only moved, one in another") {
-  using Inner = SwitchableProtocol<Heap, Heap, Lines>;
-  using Outer = SwitchableProtocol<Inner, Lines>;
-  static_assert(SwitchesProtocol<Outer> && !std::default_initializable<Outer>);
-  const Outer protocol(Inner(Heap(1), Heap(2), Lines()), Lines());
-  Outer::decoder_state state;
+TEST_CASE("one protocol twice, one that has no default, packets that are only moved") {
+  using Several = SwitchableProtocol<Heap, Heap, Lines>;
+  static_assert(SwitchesProtocol<Several> && !std::default_initializable<Several>);
+  const Several protocol(Heap(1), Heap(2), Lines());
+  Several::decoder_state state;
   auto decoded = protocol.decode(bytes_of("ab\n"), state);
   CHECK(decoded.consumed() == 1);
-  CHECK(*std::get<0>(std::get<0>(decoded.value())) == std::byte{'a'});
-  protocol.switch_to(1, state);
-  CHECK(std::get<1>(protocol.decode(bytes_of("b\n"), state).value()) == "b");
+  CHECK(*std::get<0>(decoded.value()) == std::byte{'a'});
+  protocol.switch_to(2, state);
+  CHECK(std::get<2>(protocol.decode(bytes_of("b\n"), state).value()) == "b");
 
   BlockPool pool;
   OutputBuffer out(pool);
-  Inner::sent_packet packet(std::in_place_index<1>, std::make_unique<std::byte>(std::byte{'c'}));
-  protocol.serialize(Outer::sent_packet(std::in_place_index<0>, std::move(packet)), out);
+  const Several::sent_packet packet(std::in_place_index<1>,
+                                    std::make_unique<std::byte>(std::byte{'c'}));
+  protocol.serialize(packet, out);
   CHECK(text_of(out.readable()) == "c");
 }

@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +30,9 @@ static_assert(WritesDirectly<TlsTransport> && WaitsForRead<TlsTransport>);
 static_assert(!WritesDirectly<TlsEnd> && WaitsForRead<TlsEnd>);
 static_assert(NeedsHandshake<TlsTransport> && !NeedsHandshake<TcpTransport>);
 static_assert(Listener<TlsListener<TcpListener>>);
+static_assert(std::same_as<decltype(std::declval<TlsListener<TcpListener>&>().duplicate(
+                               std::declval<asio::any_io_executor>())),
+                           TlsListener<TcpListener>>);
 
 TlsClientContext client_context(const std::function<void(TlsClientOptions&)>& change) {
   TlsClientOptions options;

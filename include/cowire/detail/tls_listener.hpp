@@ -13,8 +13,9 @@
 
 namespace cowire::detail {
 
-// What TlsListener and StartTlsListener share: connections of another listener, made into Wrapped.
-template <Listener L, class Wrapped>
+// What TlsListener and StartTlsListener, which are Self, share: connections of another listener,
+// made into Wrapped.
+template <class Self, Listener L, class Wrapped>
 class WrappingListener {
  public:
   using transport_type = Wrapped;
@@ -33,8 +34,8 @@ class WrappingListener {
   /// A second listener on the same socket, as BasicTcpListener has it.
   template <class Executor>
     requires requires(L& listener, const Executor& executor) { listener.duplicate(executor); }
-  WrappingListener duplicate(const Executor& executor) {
-    return WrappingListener(listener_.duplicate(executor), context_);
+  Self duplicate(const Executor& executor) {
+    return Self(listener_.duplicate(executor), context_);
   }
 
   bool is_open() const { return listener_.is_open(); }

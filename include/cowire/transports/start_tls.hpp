@@ -172,7 +172,8 @@ static_assert(StartsTls<StartTlsTransport> && !NeedsHandshake<StartTlsTransport>
 /// first byte (TlsListener), or refuse all but the request for it until it was started.
 template <Listener L>
 class StartTlsListener
-    : public detail::WrappingListener<L, BasicStartTlsTransport<typename L::transport_type>> {
+    : public detail::WrappingListener<StartTlsListener<L>, L,
+                                      BasicStartTlsTransport<typename L::transport_type>> {
  public:
   StartTlsListener(L listener, TlsServerContext context)
       : StartTlsListener::WrappingListener(std::move(listener), std::move(context)) {}

@@ -171,8 +171,8 @@ using TlsTransport = BasicTlsTransport<TcpTransport>;
 /// TLS for what another listener accepts. A Listener. The handshake is made by the connection
 /// itself, within Limits::handshake_timeout: one that is slow keeps nobody waiting.
 template <Listener L>
-class TlsListener
-    : public detail::WrappingListener<L, BasicTlsTransport<typename L::transport_type>> {
+class TlsListener : public detail::WrappingListener<TlsListener<L>, L,
+                                                    BasicTlsTransport<typename L::transport_type>> {
  public:
   TlsListener(L listener, TlsServerContext context)
       : TlsListener::WrappingListener(std::move(listener), std::move(context)) {}
