@@ -15,7 +15,7 @@ endforeach()
 list(APPEND command "${SOURCE}")
 set(ENV{LC_ALL} C)
 
-execute_process(COMMAND ${command} -DCONTROL -c -o "${OBJECT}" RESULT_VARIABLE result
+execute_process(COMMAND ${command} -DCONTROL -fsyntax-only RESULT_VARIABLE result
   OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "With -DCONTROL, ${SOURCE} must compile:\n${output}")

@@ -443,6 +443,17 @@ TEST_CASE("the kit: allocations that fail") {
   };
   CHECK(law_of(Lines{malformed}) == "the decoder makes something else of an allocation that fails");
 
+  const auto malformed_later = [](Bytes bytes, State& state) {
+    const bool resumed = state.seen != 0;
+    try {
+      return good_decode(bytes, state);
+    } catch (const std::bad_alloc&) {
+      return resumed ? Answer::bad(Error(errc::malformed), bytes.size()) : throw;
+    }
+  };
+  CHECK(law_of(Lines{malformed_later}) ==
+        "the decoder makes something else of an allocation that fails");
+
   const auto nothing = [](const std::string& text, OutputBuffer& out) {
     try {
       good_serialize(text, out);

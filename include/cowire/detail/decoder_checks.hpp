@@ -13,8 +13,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <new>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -275,31 +273,20 @@ class DecoderChecks : public DecoderTrial<S> {
     for (const std::string& frame : frames) {
       State fresh{};
       const Answer<S> expected = ask_decoder(serializer_, bytes_of(frame), fresh);
-      for (std::size_t failing = 0; failing < most_failures; ++failing) {
-        State state{};
-        std::optional<Decoded<typename S::received_packet>> decoded;
-        std::string thrown;
-        const AllocationWatch watch(failing);
-        try {
-          decoded.emplace(serializer_.decode(bytes_of(frame), state));
-        } catch (const std::bad_alloc&) {
-        } catch (...) {
-          thrown = current_exception_text();
-        }
-        if (!watch.failed()) {
-          break;
-        }
-        report_.count("failed allocations");
-        if (decoded) {
-          const Answer<S> answer = answer_of<S>(*decoded);
-          thrown = same_answer(serializer_, answer, expected) ? "" : answer.text();
-        }
-        if (!thrown.empty()) {
-          return report_.fail("the decoder makes something else of an allocation that fails",
-                              {{"arrives", in_quotes(frame)},
-                               {"failing", "allocation " + std::to_string(failing + 1)},
-                               {"expected", "std::bad_alloc, or " + expected.text()},
-                               {"came", thrown}});
+      for (const std::size_t seen : {std::size_t{0}, frame.size() / 2}) {
+        for (std::size_t failing = 0; failing < most_failures; ++failing) {
+          const auto answer = ask_without_memory(serializer_, bytes_of(frame), seen, failing);
+          if (!answer) {
+            break;
+          }
+          report_.count("failed allocations");
+          if (!answer->ran_out && !same_answer(serializer_, *answer, expected)) {
+            return report_.fail("the decoder makes something else of an allocation that fails",
+                                {{"arrives", arrival_text(frame, seen == 0 ? Cuts() : Cuts{seen})},
+                                 {"failing", "allocation " + std::to_string(failing + 1)},
+                                 {"expected", "std::bad_alloc, or " + expected.text()},
+                                 {"came", answer->text()}});
+          }
         }
       }
     }

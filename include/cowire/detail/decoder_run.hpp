@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <new>
 #include <optional>
 #include <ranges>
 #include <sstream>
@@ -155,6 +156,7 @@ struct Answer {
   bool padding = false;
   typename Outcomes<S>::value_type outcome;
   std::string thrown;
+  bool ran_out = false;  // It threw std::bad_alloc.
 
   std::string text() const {
     switch (kind) {
@@ -201,6 +203,34 @@ Answer<S> ask_decoder(const S& serializer, Bytes bytes, typename S::decoder_stat
     answer.thrown = current_exception_text();
     return answer;
   }
+}
+
+/// What a decoder says to all of `bytes` when the allocation number `failing` fails in that call,
+/// after it has seen the first `seen` of them and waits; nothing if it makes no such allocation.
+template <class S>
+std::optional<Answer<S>> ask_without_memory(const S& serializer, Bytes bytes, std::size_t seen,
+                                            std::size_t failing) {
+  typename S::decoder_state state{};
+  if (seen != 0) {
+    const Answer<S> head = ask_decoder(serializer, bytes.first(seen), state);
+    if (head.kind != Answer<S>::Kind::more || head.consumed != 0) {
+      return std::nullopt;
+    }
+  }
+  Answer<S> answer;
+  std::optional<Decoded<typename S::received_packet>> decoded;
+  const AllocationWatch watch(failing);
+  try {
+    decoded.emplace(serializer.decode(bytes, state));
+  } catch (const std::bad_alloc&) {
+    answer.ran_out = true;
+  } catch (...) {
+    answer.thrown = current_exception_text();
+  }
+  if (!watch.failed()) {
+    return std::nullopt;
+  }
+  return decoded ? answer_of<S>(*decoded) : answer;
 }
 
 /// Whether packets have a `==` that compiles. Those of variant, optional, vector, pair and tuple
