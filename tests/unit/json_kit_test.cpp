@@ -13,6 +13,7 @@
 #include "cowire/testing/check_serializer.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/orders.hpp"
+#include "support/rfc8259.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -62,20 +63,7 @@ TEST_CASE("JSON keeps the laws of one-shot serializers, and of streams in its fr
 TEST_CASE("JSON that others made comes as they meant it, however it is cut") {
   // The examples of RFC 8259, section 13; and what Python's json.dumps makes, with and without
   // indent and ensure_ascii.
-  const std::string object = R"({
-        "Image": {
-            "Width":  800,
-            "Height": 600,
-            "Title":  "View from 15th Floor",
-            "Thumbnail": {
-                "Url":    "http://www.example.com/image/481989943",
-                "Height": 125,
-                "Width":  100
-            },
-            "Animated" : false,
-            "IDs": [116, 943, 234, 38793]
-          }
-      })";
+  const std::string object(rfc8259_object);
   const std::string array = R"([
         {
            "precision": "zip",

@@ -7,6 +7,7 @@
 #include "cowire/serializers/separated.hpp"
 #include "cowire/testing/splits.hpp"
 #include "support/orders.hpp"
+#include "support/rfc8259.hpp"
 #include "support/thrown.hpp"
 
 #include <doctest/doctest.h>
@@ -78,20 +79,7 @@ TEST_CASE("structs of the program, by to_json and from_json") {
 }
 
 TEST_CASE("the examples of RFC 8259, section 13, and what Python's json made") {
-  const json image = Json<>{}.deserialize(bytes_of(R"({
-        "Image": {
-            "Width":  800,
-            "Height": 600,
-            "Title":  "View from 15th Floor",
-            "Thumbnail": {
-                "Url":    "http://www.example.com/image/481989943",
-                "Height": 125,
-                "Width":  100
-            },
-            "Animated" : false,
-            "IDs": [116, 943, 234, 38793]
-          }
-      })"));
+  const json image = Json<>{}.deserialize(bytes_of(rfc8259_object));
   CHECK(encode_all(Json<>{}, image) ==
         R"({"Image":{"Animated":false,"Height":600,"IDs":[116,943,234,38793],)"
         R"("Thumbnail":{"Height":125,"Url":"http://www.example.com/image/481989943","Width":100},)"
