@@ -8,18 +8,18 @@
 #include "cowire/serializers/text.hpp"
 #include "measure.hpp"
 
-#ifdef COWIRE_BENCHMARK_JSON
+#ifdef COWIRE_HAS_JSON
 #include "cowire/serializers/cbor.hpp"
 #include "cowire/serializers/json.hpp"
 #include "cowire/serializers/message_pack.hpp"
 #endif
-#ifdef COWIRE_BENCHMARK_ZLIB
+#ifdef COWIRE_HAS_ZLIB
 #include "cowire/serializers/compressed.hpp"
 #endif
-#ifdef COWIRE_BENCHMARK_CRYPTO
+#ifdef COWIRE_HAS_CRYPTO
 #include "cowire/serializers/digest.hpp"
 #endif
-#ifdef COWIRE_BENCHMARK_PROTOBUF
+#ifdef COWIRE_HAS_PROTOBUF
 #include "cowire/serializers/protobuf.hpp"
 
 #include <google/protobuf/field_mask.pb.h>
@@ -59,7 +59,7 @@ void add_value(const std::string& name, S serializer, MakePacket... packet) {
       std::move(packet)...);
 }
 
-#ifdef COWIRE_BENCHMARK_ZLIB
+#ifdef COWIRE_HAS_ZLIB
 /// Sixteen letters in no order: half as long when compressed.
 std::string noise_of_size(std::size_t size) {
   std::string text;
@@ -70,7 +70,7 @@ std::string noise_of_size(std::size_t size) {
 }
 #endif
 
-#ifdef COWIRE_BENCHMARK_JSON
+#ifdef COWIRE_HAS_JSON
 nlohmann::json json_of_size(std::size_t size) {
   nlohmann::json items = nlohmann::json::array();
   fill(size,
@@ -99,20 +99,20 @@ void add_values() {
   add_value("tagged", Tagged<Tag<1, Text<>>, Tag<2, StructSerializer<Pair>>>{});
   add_value("base64", Base64{Text<>{}});
   add_value("checksummed_view", Checksummed{views});
-#ifdef COWIRE_BENCHMARK_CRYPTO
+#ifdef COWIRE_HAS_CRYPTO
   add_value("sha256_view", Sha256{views});
   add_value("hmac_sha256_view", HmacSha256{views, "the key"});
 #endif
-#ifdef COWIRE_BENCHMARK_ZLIB
+#ifdef COWIRE_HAS_ZLIB
   add_value("compressed", Compressed{Text<>{}, {.limit = largest}}, noise_of_size);
 #endif
-#ifdef COWIRE_BENCHMARK_JSON
+#ifdef COWIRE_HAS_JSON
   add("plain_json_parse", plain_json_parse);
   add_value("json", Json<>{}, json_of_size);
   add_value("cbor", Cbor<>{}, json_of_size);
   add_value("message_pack", MessagePack<>{}, json_of_size);
 #endif
-#ifdef COWIRE_BENCHMARK_PROTOBUF
+#ifdef COWIRE_HAS_PROTOBUF
   using google::protobuf::FieldMask;
   add_value("protobuf", Protobuf<FieldMask>{{.limit = largest}}, [](std::size_t size) {
     FieldMask packet;

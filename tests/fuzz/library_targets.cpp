@@ -4,7 +4,7 @@
 #include "cowire/testing/fuzz.hpp"
 #include "fuzz/targets.hpp"
 
-#ifdef COWIRE_FUZZ_JSON
+#ifdef COWIRE_HAS_JSON
 #include "cowire/serializers/cbor.hpp"
 #include "cowire/serializers/json.hpp"
 #include "cowire/serializers/json_choice.hpp"
@@ -12,13 +12,13 @@
 #include "cowire/serializers/separated.hpp"
 #include "support/orders.hpp"
 #endif
-#ifdef COWIRE_FUZZ_ZLIB
+#ifdef COWIRE_HAS_ZLIB
 #include "cowire/serializers/compressed.hpp"
 #endif
-#ifdef COWIRE_FUZZ_CRYPTO
+#ifdef COWIRE_HAS_CRYPTO
 #include "cowire/serializers/digest.hpp"
 #endif
-#ifdef COWIRE_FUZZ_PROTOBUF
+#ifdef COWIRE_HAS_PROTOBUF
 #include "cowire/serializers/protobuf.hpp"
 #include "cowire/serializers/varint_prefixed.hpp"
 
@@ -33,7 +33,7 @@ std::vector<FuzzTarget> library_fuzz_targets() {
   using namespace cowire;
   using Data = const std::uint8_t*;
   std::vector<FuzzTarget> targets;
-#ifdef COWIRE_FUZZ_JSON
+#ifdef COWIRE_HAS_JSON
   targets.push_back({"json", [](Data data, std::size_t size) {
                        return testing::fuzz(Json<>{{.depth = 6}}, data, size);
                      }});
@@ -50,7 +50,7 @@ std::vector<FuzzTarget> library_fuzz_targets() {
                        return testing::fuzz(MessagePack<>{{.depth = 6}}, data, size);
                      }});
 #endif
-#ifdef COWIRE_FUZZ_ZLIB
+#ifdef COWIRE_HAS_ZLIB
   targets.push_back({"compressed", [](Data data, std::size_t size) {
                        const Compressed serializer{Text<>{}, {.limit = 1000, .ratio = 20}};
                        return testing::fuzz(serializer, data, size);
@@ -66,7 +66,7 @@ std::vector<FuzzTarget> library_fuzz_targets() {
                        return testing::fuzz(Compressed{Text<>{}, options}, data, size);
                      }});
 #endif
-#ifdef COWIRE_FUZZ_CRYPTO
+#ifdef COWIRE_HAS_CRYPTO
   targets.push_back({"sha256", [](Data data, std::size_t size) {
                        return testing::fuzz(Sha256{Text<>{}}, data, size);
                      }});
@@ -74,7 +74,7 @@ std::vector<FuzzTarget> library_fuzz_targets() {
                        return testing::fuzz(HmacSha256{Text<>{}, "the key"}, data, size);
                      }});
 #endif
-#ifdef COWIRE_FUZZ_PROTOBUF
+#ifdef COWIRE_HAS_PROTOBUF
   targets.push_back({"protobuf", [](Data data, std::size_t size) {
                        const VarintPrefixed serializer{
                            Protobuf<orders::Order>{{.limit = 200, .depth = 6}}};
